@@ -1,0 +1,123 @@
+/* Where lines go: standard error, without ever waiting for it. Knows nothing of what the lines say. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    LIMIT_INTERVAL_MS = 10000
+};
+
+static struct {
+    int fd;
+    bool is_socket;   /* the journal's stream: written with send(2), which can be told not to wait */
+    bool is_terminal; /* for people: no syslog prefix */
+    enum log_level level;
+    _Atomic uint64_t *losses;
+} sink = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+
+void log_open(void)
+{
+    struct stat status;
+
+    sink.is_terminal = isatty(STDERR_FILENO) == 1;
+    if (fstat(STDERR_FILENO, &status) < 0)
+        return;
+    sink.is_socket = S_ISSOCK(status.st_mode);
+    if (!S_ISFIFO(status.st_mode) && !sink.is_terminal)
+        return;
+    /* O_NONBLOCK belongs to the open file, which we share with our parent and its other children. A
+     * description of our own leaves theirs alone. Without /proc we live with a blocking one. */
+    int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (own >= 0)
+        sink.fd = own;
+}
+
+int log_descriptor(void)
+{
+    return sink.fd;
+}
+
+void log_set_level(enum log_level level)
+{
+    sink.level = level;
+}
+
+void log_count_losses(_Atomic uint64_t *counter)
+{
+    sink.losses = counter;
+}
+
+/* Copies TEXT to OUT with control characters as \xNN; returns the bytes written, at most ROOM. */
+static size_t escape(const char *text, char *out, size_t room)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t used = 0;
+
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char) *text;
+        bool control = byte < 0x20 || byte == 0x7f;
+        if (used + (control ? 4 : 1) > room)
+            break;
+        if (!control) {
+            out[used++] = *text;
+            continue;
+        }
+        out[used++] = '\\';
+        out[used++] = 'x';
+        out[used++] = digits[byte >> 4];
+        out[used++] = digits[byte & 15];
+    }
+    return used;
+}
+
+static void write_line(const char *line, size_t length)
+{
+    ssize_t written;
+
+    if (sink.is_socket)
+        written = send(sink.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    else
+        written = write(sink.fd, line, length);
+    /* A line cut short is as lost as one not written: trying again would mean waiting. */
+    if (written != (ssize_t) length && sink.losses != NULL) {
+        uint64_t lost = atomic_load_explicit(sink.losses, memory_order_relaxed);
+        atomic_store_explicit(sink.losses, lost + 1, memory_order_relaxed);
+    }
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
+    int saved = errno;
+    va_list arguments;
+
+    if (level > sink.level)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    int prefix = sink.is_terminal ? snprintf(line, sizeof(line), "hellod: ")
+                                  : snprintf(line, sizeof(line), "<%d>", (int) level);
+    size_t length = (size_t) prefix;
+    length += escape(text, line + length, sizeof(line) - length - 1);
+    line[length++] = '\n';
+    write_line(line, length);
+    errno = saved;
+}
+
+bool log_allowed(struct log_limit *limit, uint64_t now_ms)
+{
+    if (now_ms < limit->next_ms) {
+        limit->suppressed++;
+        return false;
+    }
+    limit->next_ms = now_ms + LIMIT_INTERVAL_MS;
+    return true;
+}

@@ -1,0 +1,58 @@
+/* The log: one line an event, to standard error, and never a wait.
+ *
+ * The only module that knows where lines go: a terminal gets "hellod: text", anything else the syslog prefix
+ * of sd-daemon(3), "<6>text", which the journal takes for the level. A line that cannot be written at once is
+ * counted and dropped, because a full pipe or a stopped journal must not hold the service up. Every function
+ * keeps errno. */
+#ifndef HELLOD_BASE_LOG_H
+#define HELLOD_BASE_LOG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { /* the numbers of syslog(3) */
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_NOTICE = 5,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
+
+enum {
+    LOG_LINE_MAX = 1024 /* bytes of one line, below PIPE_BUF so that lines of several processes never mix */
+};
+
+/* Finds out what standard error is and prepares to write to it without ever waiting. Call it once, early. */
+void log_open(void);
+
+/* The descriptor that lines are written to, so that a child can keep it. */
+int log_descriptor(void);
+
+/* Lines above LEVEL are not written; LOG_LEVEL_INFO until this is called. */
+void log_set_level(enum log_level level);
+
+/* From now on lost lines are counted at COUNTER, which this process alone writes; NULL: they are counted
+ * nowhere. */
+void log_count_losses(_Atomic uint64_t *counter);
+
+/* Writes one line, printf(3) format without newline; control characters in it are written as \xNN. */
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_notice(...)  log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/* For lines that a peer or a shortage can cause again and again. Zero it before first use. */
+struct log_limit {
+    uint64_t next_ms;
+    uint64_t suppressed;
+};
+
+/* True when a line of this kind may be written at NOW_MS, at most one each 10 seconds; else it is counted in
+ * limit->suppressed, which the line that is written next may mention and must set to zero. */
+bool log_allowed(struct log_limit *limit, uint64_t now_ms);
+
+#endif
