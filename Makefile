@@ -1,0 +1,198 @@
+# hellod's Makefile. Nothing is looked for, compiled or asked of pkg-config before a recipe needs it, so that the targets
+# that install what they need work on a bare system.
+
+VERSION := 0.1.0
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+BUILD      ?= build
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+export PYTHON ?= /usr/bin/python3
+export FUZZ_SECONDS ?= 60
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all programs library everything run check suite lint format sanitize fuzz bench install uninstall clean help FORCE
+
+all: programs
+
+# ---- What there is -------------------------------------------------------------------------------------------------
+
+SOURCES := $(wildcard src/base/*.c src/protocol/*.c src/worker/*.c src/master/*.c)
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+LIBRARY := $(BUILD)/libhellod.a
+
+UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
+BENCH   := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+REPLAY  := $(BUILD)/tests/replay.o
+
+# A program: its name here, and a line that says which objects it has besides the library's.
+PROGRAMS := $(BUILD)/hellod
+$(BUILD)/hellod: $(BUILD)/obj/hellod.o
+
+# ---- Flags ---------------------------------------------------------------------------------------------------------
+
+# $(call once,NAME,VALUE): works VALUE out when NAME is first used, and never again.
+once = $(eval $1 := $2)$($1)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(if $(WERROR),-Werror)
+
+# What not every compiler or processor has; -Werror turns "ignored" and "unused" into a no.
+OPTIONAL  := -fstack-clash-protection -fcf-protection -mbranch-protection=standard
+SUPPORTED  = $(call once,SUPPORTED,$(shell for flag in $(OPTIONAL); do \
+             echo 'int x;' | $(CC) $(CFLAGS) -Werror $$flag -x c -c -o /dev/null - 2>/dev/null && echo $$flag; done))
+
+# Fortification needs an optimiser and a C library that knows the level; whoever sets or unsets it is obeyed.
+FORTIFY    = $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(filter -O0,$(CFLAGS)),,\
+             -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY_LEVEL))
+FORTIFY_LEVEL = $(call once,FORTIFY_LEVEL,$(shell $(CC) -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
+                -Werror -include stdlib.h -x c -c -o /dev/null /dev/null 2>/dev/null && echo 3 || echo 2))
+
+PACKAGES        := libconfig libsystemd
+PACKAGES_CFLAGS  = $(call once,PACKAGES_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
+PACKAGES_LIBS    = $(call once,PACKAGES_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
+CMOCKA           = $(call once,CMOCKA,$(shell $(PKG_CONFIG) --cflags --libs cmocka))
+
+DIALECT  := -std=gnu17 -D_GNU_SOURCE -Isrc
+COMPILE   = $(CC) $(DIALECT) -DHELLOD_VERSION=\"$(VERSION)\" -O2 -g $(WARNINGS) -fPIE -fstack-protector-strong $(SUPPORTED) $(FORTIFY) \
+            $(PACKAGES_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LINKING   = -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+DEPENDS   = -MMD -MP -MF $(basename $@).d -MT $@
+
+# ---- Building ------------------------------------------------------------------------------------------------------
+
+programs: $(PROGRAMS)
+library: $(LIBRARY)
+everything: programs $(UNIT) $(FUZZ) $(HELPERS) $(BENCH)
+
+$(PROGRAMS): $(LIBRARY)
+	$(COMPILE) $(LINKING) -o $@ $(filter %.o,$^) $(LIBRARY) $(PACKAGES_LIBS) $(LDLIBS)
+
+$(LIBRARY): $(OBJECTS) $(BUILD)/objects
+	rm -f $@
+	$(AR) rcs $@ $(OBJECTS)
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPENDS) -c -o $@ $<
+
+# A unit test may include the module it tests: what it defines itself is not taken from the library.
+$(UNIT): $(BUILD)/tests/%: tests/unit/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(LIBRARY) $(CMOCKA) $(PACKAGES_LIBS) $(LDLIBS)
+
+# With REPLAY= and LDFLAGS=-fsanitize=fuzzer these are the fuzzers themselves.
+$(FUZZ): $(BUILD)/tests/%: tests/fuzz/%.c $(REPLAY) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(REPLAY) $(LIBRARY) $(PACKAGES_LIBS) $(LDLIBS)
+
+$(BUILD)/tests/replay.o: tests/fuzz/replay.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPENDS) -c -o $@ $<
+
+$(HELPERS): $(BUILD)/tests/%: tests/lib/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(LIBRARY) $(PACKAGES_LIBS) $(LDLIBS)
+
+# Without the library: what is measured against must owe us nothing.
+$(BENCH): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(LDLIBS)
+
+# Files that change when what they say changes: other flags or another compiler rebuild all, a module that is gone
+# leaves the library.
+quoted  = '$(subst ','\'',$1)'
+remember = @mkdir -p $(@D); printf '%s\n' $(call quoted,$1) >$@.new; \
+           if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/flags: FORCE
+	$(if $(PACKAGES_LIBS),,$(error pkg-config finds no $(PACKAGES): "packaging/install-needs build" installs them))
+	$(call remember,$(COMPILE) $(LINKING) $(PACKAGES_LIBS) $(LDLIBS) / $(shell $(CC) --version | head -n 1))
+
+$(BUILD)/objects: FORCE
+	$(call remember,$(OBJECTS))
+
+-include $(OBJECTS:.o=.d) $(BUILD)/obj/hellod.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
+
+# ---- Doing ---------------------------------------------------------------------------------------------------------
+
+# A make of its own, after installing: what this one has found out may be out of date. One job a processor unless told.
+again = $(MAKE) -s --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$$(nproc))
+
+#: make              builds build/hellod (CC=clang, CFLAGS=..., WERROR=1 as you like)
+#: make run          installs what the build needs, builds, serves on port 3288 in the foreground
+run:
+	@packaging/install-needs build
+	+@$(again) all
+	@packaging/serve-here $(BUILD)
+
+#: make check        installs what the tests need, builds, runs all tests
+check:
+	@packaging/install-needs check
+	+@$(again) WERROR=1 suite
+
+suite: programs $(UNIT) $(FUZZ) $(HELPERS)
+	@tests/run $(BUILD)
+
+#: make lint         every checker of sources, scripts and pages; zero findings
+lint:
+	@packaging/install-needs lint
+	+@$(again) WERROR=1 programs
+	@FLAGS='$(DIALECT)' tests/lint/run $(BUILD)
+
+#: make format       lays the C sources out as .clang-format says
+format:
+	find src tests -name '*.[ch]' -exec clang-format -i {} +
+
+#: make sanitize     all tests under ASan and UBSan, and under valgrind
+sanitize:
+	@packaging/install-needs sanitize
+	@tests/sanitize/run $(BUILD)
+
+#: make fuzz         each fuzzer for FUZZ_SECONDS (60)
+fuzz:
+	@packaging/install-needs fuzz
+	@tests/fuzz/run $(BUILD)
+
+#: make bench        CPU time per request beside the least program that could do the same
+bench:
+	@packaging/install-needs bench
+	+@$(again) programs $(BENCH)
+	@tests/bench/run --build $(BUILD)
+
+#: make install      into PREFIX (/usr/local) and SYSCONFDIR (/etc), below DESTDIR; never replaces a config
+SBIN  := $(DESTDIR)$(PREFIX)/sbin
+MAN   := $(DESTDIR)$(PREFIX)/share/man
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+CONF  := $(DESTDIR)$(SYSCONFDIR)/hellod
+units := $(wildcard systemd/*.service systemd/*.socket)
+
+install: all
+	$(INSTALL) -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(CONF)/conf.d
+	$(INSTALL) -m 755 $(BUILD)/hellod $(SBIN)
+	$(INSTALL) -m 644 man/hellod.conf.5 $(MAN)/man5
+	$(INSTALL) -m 644 man/hellod.8 $(MAN)/man8
+	$(if $(units),$(INSTALL) -d $(UNITS) && $(INSTALL) -m 644 $(units) $(UNITS))
+	@if [ ! -e $(CONF)/hellod.conf ]; then \
+	    $(INSTALL) -m 644 etc/hellod/hellod.conf $(CONF); \
+	elif ! cmp -s etc/hellod/hellod.conf $(CONF)/hellod.conf; then \
+	    $(INSTALL) -m 644 etc/hellod/hellod.conf $(CONF)/hellod.conf.new; \
+	    echo "$(CONF)/hellod.conf is left as it is; the new sample is hellod.conf.new beside it"; \
+	fi
+
+#: make uninstall    takes away what install put there, but not the config
+uninstall:
+	rm -f $(SBIN)/hellod $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(CONF)/hellod.conf.new \
+	    $(addprefix $(UNITS)/,$(notdir $(units)))
+	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
+
+#: make clean        removes build
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^#: //p' Makefile
