@@ -67,7 +67,9 @@ static void local_text(const struct sockaddr *address, socklen_t length, char te
     struct sockaddr_un local = {0};
     size_t start = offsetof(struct sockaddr_un, sun_path);
 
-    memcpy(&local, address, length < sizeof(local) ? length : sizeof(local));
+    if (length > sizeof(local)) /* the kernel counts the NUL that a path of full length has no room for */
+        length = sizeof(local);
+    memcpy(&local, address, length);
     if (length <= start)
         snprintf(text, ADDR_TEXT_MAX, "unnamed");
     else if (local.sun_path[0] == '\0')

@@ -22,7 +22,7 @@ int link_send(int end, enum link_word word, uint32_t value, const char *text)
 
 enum link_result link_receive(int end, struct link_message *message)
 {
-    ssize_t got = recv(end, message, sizeof(*message), MSG_DONTWAIT);
+    ssize_t got = recv(end, message, sizeof(*message), MSG_DONTWAIT | MSG_TRUNC);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return LINK_NOTHING;

@@ -98,9 +98,11 @@ static inline unsigned scoreboard_index(uint32_t generation, uint32_t slot)
     return generation % SCOREBOARD_GENERATIONS * SCOREBOARD_SLOTS_MAX + slot;
 }
 
-/* The master's two moments: a worker PID takes the block over, or has died. At its death its live connections
- * are counted as closed_killed and the gauges go to zero, so that sums agree again. */
+/* For the master: worker PID takes the block over. */
 void scoreboard_enter(struct scoreboard *scoreboard, uint32_t generation, uint32_t slot, pid_t pid);
+
+/* For the master: the worker has died. Its live connections are counted as closed_killed and its gauges go to
+ * zero, so that sums agree again. */
 void scoreboard_leave(struct scoreboard *scoreboard, uint32_t generation, uint32_t slot);
 
 /* The sum of COUNTER over all blocks. */
