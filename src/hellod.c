@@ -1,0 +1,145 @@
+/* hellod: options, config, hand over to the master. What the service does is not known here. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "master/master.h"
+#include "master/prepare.h"
+
+#ifndef HELLOD_VERSION
+#error "HELLOD_VERSION is set by the Makefile"
+#endif
+
+enum {
+    EXIT_USAGE = 64 /* EX_USAGE of sysexits.h(3head); the other codes are the master's */
+};
+
+static const char default_config[] = "/etc/hellod/hellod.conf";
+
+struct options {
+    const char *config;
+    bool check, dump;
+    int verbose;
+};
+
+static void print_help(FILE *out)
+{
+    fprintf(out,
+            "usage: hellod [-c FILE] [-t] [-T] [-v] [-V] [-h]\n"
+            "\n"
+            "Answers on TCP and UDP port 3288, in the foreground, until it gets SIGTERM.\n"
+            "\n"
+            "  -c, --config FILE  read FILE and conf.d/*.conf beside it (default %s)\n"
+            "  -t, --check        check the configuration, print every error, and exit\n"
+            "  -T, --dump         print the effective configuration and where it came from, and exit\n"
+            "  -v, --verbose      log each connection and datagram; twice: debug lines too\n"
+            "  -V, --version      print the version and exit\n"
+            "  -h, --help         print this and exit\n"
+            "\n"
+            "See hellod(8) and hellod.conf(5).\n",
+            default_config);
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+    static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
+                                                 {"check", no_argument, NULL, 't'},
+                                                 {"dump", no_argument, NULL, 'T'},
+                                                 {"verbose", no_argument, NULL, 'v'},
+                                                 {"version", no_argument, NULL, 'V'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:tTvVh", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            options->config = optarg;
+            break;
+        case 't':
+            options->check = true;
+            break;
+        case 'T':
+            options->dump = true;
+            break;
+        case 'v':
+            options->verbose++;
+            break;
+        case 'V':
+            puts("hellod " HELLOD_VERSION);
+            return EXIT_SUCCESS;
+        case 'h':
+            print_help(stdout);
+            return EXIT_SUCCESS;
+        default:
+            print_help(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind == argc)
+        return -1;
+    fprintf(stderr, "hellod: unexpected argument \"%s\"\n", argv[optind]);
+    print_help(stderr);
+    return EXIT_USAGE;
+}
+
+/* Errors of the config go to the log line by line when the service starts, and as they are when somebody
+ * checks it. */
+static void show_errors(const struct options *options, char *errors)
+{
+    if (options->check || options->dump) {
+        fputs(errors, stderr);
+        return;
+    }
+    for (char *next, *line = strtok_r(errors, "\n", &next); line != NULL; line = strtok_r(NULL, "\n", &next))
+        log_error("%s", line);
+}
+
+static int run(const struct options *options, struct config *config, struct prepared *prepared)
+{
+    if (config_errors(config) > 0)
+        return MASTER_BAD_CONFIG;
+    if (options->dump)
+        return config_dump(config, stdout) == 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (options->check) {
+        printf("%s: no errors\n", options->config);
+        return EXIT_SUCCESS;
+    }
+    log_set_level(options->verbose > 1 ? LOG_LEVEL_DEBUG : (enum log_level) config->log_level);
+    if (options->verbose > 0)
+        prepared->plan.access_log = true;
+    return master_run(config, prepared);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.config = default_config};
+    char *errors = NULL;
+    size_t length = 0;
+    int result = parse_options(argc, argv, &options);
+
+    if (result >= 0)
+        return result;
+    log_open();
+    FILE *stream = open_memstream(&errors, &length);
+    struct config *config = stream != NULL ? config_load(options.config, stream) : NULL;
+    struct prepared *prepared = calloc(1, sizeof(*prepared));
+    if (config == NULL || prepared == NULL) {
+        log_error("configuration: %s", strerror(errno));
+        return MASTER_NO_SYSTEM;
+    }
+    prepare_plan(prepared, config);
+    fclose(stream);
+    show_errors(&options, errors);
+    free(errors);
+    result = run(&options, config, prepared);
+    free(prepared);
+    config_free(config);
+    return result;
+}

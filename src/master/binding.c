@@ -1,0 +1,183 @@
+/* Sockets of our own binding, by the rules of ip(7), ipv6(7), socket(7), unix(7). */
+#include "master/binding.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    PATH_MODE = 0666 /* as a port is open to everybody, so is a path; who may reach it, its folder says */
+};
+
+static int switch_on(int fd, int level, int option)
+{
+    int on = 1;
+
+    return setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+static int close_keeping_errno(int fd)
+{
+    int saved = errno;
+
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static const struct sockaddr *address_of(const struct binding *binding)
+{
+    return (const struct sockaddr *) &binding->address;
+}
+
+/* Options that the kernel takes only before bind. */
+static int set_before_bind(int fd, const struct binding *binding, bool shared)
+{
+    int family = binding->address.ss_family;
+
+    if (family == AF_UNIX)
+        return 0;
+    /* For streams: a restart need not wait for old connections. For datagrams it would let two servers share
+     * the port. */
+    if (binding->type == SOCK_STREAM && switch_on(fd, SOL_SOCKET, SO_REUSEADDR) < 0)
+        return -1;
+    if (shared && switch_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+        return -1;
+    if (family == AF_INET6 && switch_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0)
+        return -1;
+    if (binding->foreign && switch_on(fd, IPPROTO_IP, IP_FREEBIND) < 0)
+        return -1;
+    return 0;
+}
+
+static int open_one(const struct binding *binding, bool shared)
+{
+    int fd = socket(binding->address.ss_family, binding->type | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (set_before_bind(fd, binding, shared) < 0 || bind(fd, address_of(binding), binding->length) < 0)
+        return close_keeping_errno(fd);
+    if (binding->type != SOCK_DGRAM && listen(fd, binding->backlog) < 0)
+        return close_keeping_errno(fd);
+    if (binding_tune(fd, binding->address.ss_family, binding->type) < 0)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+static const char *path_of(const struct binding *binding)
+{
+    const struct sockaddr_un *local = (const struct sockaddr_un *) &binding->address;
+
+    return binding->address.ss_family == AF_UNIX && local->sun_path[0] != '\0' ? local->sun_path : NULL;
+}
+
+/* True when a socket lies at the path and nobody answers there. */
+static bool is_stale(const struct binding *binding, const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, binding->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    bool refused = connect(fd, address_of(binding), binding->length) < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+static int note_path(const char *path, struct binding_path *note)
+{
+    struct stat status;
+
+    if (chmod(path, PATH_MODE) < 0 || lstat(path, &status) < 0)
+        return -1;
+    snprintf(note->path, sizeof(note->path), "%s", path);
+    note->device = status.st_dev;
+    note->inode = status.st_ino;
+    return 0;
+}
+
+static int open_path(const struct binding *binding, const char *path, struct binding_path *note)
+{
+    int fd = open_one(binding, false);
+
+    if (fd < 0 && errno == EADDRINUSE) {
+        if (is_stale(binding, path) && unlink(path) == 0)
+            fd = open_one(binding, false);
+        else
+            errno = EADDRINUSE;
+    }
+    if (fd >= 0 && note_path(path, note) < 0)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+/* Several sockets of one port. SO_REUSEPORT would also let in another process of the same user, so the first
+ * bind is one without it: it fails when anybody is there already. */
+static int open_shared(const struct binding *binding, int *fds, unsigned count)
+{
+    struct binding exact = *binding;
+    int probe = open_one(binding, false);
+
+    if (probe < 0)
+        return -1;
+    close(probe);
+    for (unsigned i = 0; i < count; i++) {
+        fds[i] = open_one(&exact, true);
+        if (fds[i] < 0) {
+            while (i > 0)
+                close_keeping_errno(fds[--i]);
+            return -1;
+        }
+        /* Port 0: the kernel has picked one, and the others must have the same. */
+        exact.length = sizeof(exact.address);
+        getsockname(fds[i], (struct sockaddr *) &exact.address, &exact.length);
+    }
+    return 0;
+}
+
+int binding_open(const struct binding *binding, int *fds, unsigned count, struct binding_path *path)
+{
+    const char *name = path_of(binding);
+
+    if (count > 1)
+        return open_shared(binding, fds, count);
+    fds[0] = name != NULL ? open_path(binding, name, path) : open_one(binding, false);
+    return fds[0] >= 0 ? 0 : -1;
+}
+
+int binding_tune(int fd, int family, int type)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    /* Once, here: the flag is shared with whoever else has the socket, so it must never go to and fro. */
+    if (flags < 0 || ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+        return -1;
+    if (family == AF_UNIX)
+        return 0;
+    if (type == SOCK_STREAM) /* accepted connections inherit it */
+        return switch_on(fd, IPPROTO_TCP, TCP_NODELAY);
+    if (family == AF_INET6 && switch_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) < 0)
+        return -1;
+    /* On an IPv6 socket too: what comes in over IPv4 on one for both families is told in either way, and only
+     * this one tells a broadcast. */
+    return switch_on(fd, IPPROTO_IP, IP_PKTINFO);
+}
+
+void binding_remove_path(struct binding_path *path)
+{
+    struct stat status;
+
+    if (path->path[0] != '\0' && lstat(path->path, &status) == 0 && status.st_dev == path->device &&
+        status.st_ino == path->inode)
+        unlink(path->path);
+    path->path[0] = '\0';
+}

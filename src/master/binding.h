@@ -1,0 +1,39 @@
+/* Making sockets: one address in, one bound (and listening) socket out. Knows addresses, not listeners of the
+ * config. */
+#ifndef HELLOD_MASTER_BINDING_H
+#define HELLOD_MASTER_BINDING_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* What is to be bound. */
+struct binding {
+    struct sockaddr_storage address;
+    socklen_t length;
+    int type;     /* SOCK_* */
+    int backlog;  /* not for datagrams */
+    bool foreign; /* an explicit internet address, which may not be there yet: IP_FREEBIND (ip(7)) */
+};
+
+/* A path that this process made, so that it removes that one and no other (failure 40). */
+struct binding_path {
+    char path[108]; /* empty: none */
+    dev_t device;
+    ino_t inode;
+};
+
+/* Binds COUNT sockets to BINDING and puts them into FDS, which the caller then owns. More than one share the
+ * port by SO_REUSEPORT; first it is made sure that nobody else has it (failure 11). A path socket is made
+ * accessible for everybody and noted in PATH; a stale one, at which nobody answers, is replaced. Returns 0,
+ * or -1 with errno and nothing open. */
+int binding_open(const struct binding *binding, int *fds, unsigned count, struct binding_path *path);
+
+/* Sets what may be set after binding, on our own sockets and on passed ones: non-blocking, no delay of small
+ * answers, and for datagrams to be told the address that was asked. Returns 0, or -1 with errno. */
+int binding_tune(int fd, int family, int type);
+
+/* Removes the path, if it is still the one that was made; forgets it. */
+void binding_remove_path(struct binding_path *path);
+
+#endif

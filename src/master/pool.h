@@ -1,0 +1,40 @@
+/* The pool: a fixed number of slots and the workers in them. The only module that forks and reaps.
+ *
+ * First start and replacement are the same walk over empty slots. A slot belongs to a generation; today there
+ * is one, a reload makes the next. */
+#ifndef HELLOD_MASTER_POOL_H
+#define HELLOD_MASTER_POOL_H
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "worker/plan.h"
+
+struct pool;
+
+/* What the pool tells its owner. */
+struct pool_events {
+    void (*ready)(void *owner); /* every worker has reported its loop, for the first time */
+    void (*failed)(void *owner, const char *reason); /* no worker of the first generation could start */
+    void (*gone)(void *owner);                       /* after pool_drain(): the last worker has ended */
+};
+
+/* Makes a pool without workers on EVENT for PLAN; both must outlive it. NULL with errno when memory is short.
+ */
+struct pool *pool_new(sd_event *event, const struct plan *plan, const struct pool_events *events,
+                      void *owner);
+
+/* Fills the slots. */
+void pool_start(struct pool *pool);
+
+/* Tells all workers to finish within DRAIN_MS and starts no more; those that are still there a second later
+ * are killed. */
+void pool_drain(struct pool *pool, uint32_t drain_ms);
+
+/* Kills all workers now. After pool_drain(). */
+void pool_kill(struct pool *pool);
+
+/* Frees the pool; its workers must be gone. NULL is fine. */
+void pool_free(struct pool *pool);
+
+#endif

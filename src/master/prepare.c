@@ -1,0 +1,144 @@
+/* From config to plan. The only place that knows both the config's words and the protocols' table. It opens
+ * nothing. */
+#include "master/prepare.h"
+
+#include <string.h>
+
+#include "worker/guard.h"
+
+static bool is_set(const struct config_listener *listener, enum config_listener_key key)
+{
+    return listener->origin[key].file != NULL;
+}
+
+/* Options that would be silently without effect are errors: whoever wrote one expects something of it. */
+static void check_meaning(struct config *config, const struct config_listener *listener,
+                          const struct protocol *protocol)
+{
+    static const struct {
+        enum config_listener_key key;
+        const char *name;
+        bool stream, seqpacket, datagram, chunks_only; /* where it has a meaning */
+    } rows[] = {
+        {CONFIG_KEY_FRAMING, "framing", true, false, false, false},
+        {CONFIG_KEY_DELAY, "delay", true, true, false, true},
+        {CONFIG_KEY_BACKLOG, "backlog", true, true, false, true},
+        {CONFIG_KEY_PROMPT, "prompt", true, true, false, false},
+        {CONFIG_KEY_FAREWELL, "farewell", true, true, false, false},
+        {CONFIG_KEY_ANSWER, "answer", true, true, true, false},
+        {CONFIG_KEY_GUARD, "guard", false, false, true, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool on_type = listener->type == CONFIG_STREAM      ? rows[i].stream
+                       : listener->type == CONFIG_SEQPACKET ? rows[i].seqpacket
+                                                            : rows[i].datagram;
+        if (!is_set(listener, rows[i].key))
+            continue;
+        if (!on_type)
+            config_complain(config, listener, rows[i].key,
+                            "\"%s\" has no meaning for a listener of this type", rows[i].name);
+        else if (protocol->chunks_only && !rows[i].chunks_only)
+            config_complain(config, listener, rows[i].key, "\"%s\" has no meaning for protocol \"%s\"",
+                            rows[i].name, protocol->name);
+    }
+}
+
+static const struct protocol *find_protocol(struct config *config, const struct config_listener *listener)
+{
+    static const char *const type_names[] = {
+        [CONFIG_STREAM] = "stream", [CONFIG_DATAGRAM] = "datagram", [CONFIG_SEQPACKET] = "seqpacket"};
+    const struct protocol *protocol = protocol_find(listener->protocol);
+    unsigned wanted = listener->type == CONFIG_DATAGRAM ? PROTOCOL_ON_DATAGRAM : PROTOCOL_ON_STREAM;
+
+    if (listener->protocol[0] == '\0')
+        return NULL; /* missing, and complained of as such */
+    if (protocol == NULL) {
+        const char *near = config_nearest(listener->protocol, protocol_names());
+        config_complain(config, listener, CONFIG_KEY_PROTOCOL, "unknown protocol \"%s\"%s%s%s",
+                        listener->protocol, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
+                        near != NULL ? "\"?" : "");
+        return NULL;
+    }
+    if (protocol->serves & wanted)
+        return protocol;
+    config_complain(config, listener, CONFIG_KEY_PROTOCOL,
+                    "protocol \"%s\" cannot serve a listener of type \"%s\"", protocol->name,
+                    type_names[listener->type]);
+    return NULL;
+}
+
+static struct span span_of(const char *text)
+{
+    return (struct span){text, strlen(text)};
+}
+
+static uint32_t guard_rules(const struct config_guard *guard)
+{
+    return 1u << GUARD_OVERSIZE | (uint32_t) guard->empty << GUARD_EMPTY |
+           (uint32_t) guard->port << GUARD_PORT | (uint32_t) guard->source << GUARD_SOURCE |
+           (uint32_t) guard->destination << GUARD_DESTINATION | (uint32_t) guard->reply << GUARD_REPLY |
+           (uint32_t) guard->text << GUARD_TEXT;
+}
+
+static enum framing_mode framing_of(const struct config_listener *listener, const struct protocol *protocol)
+{
+    if (listener->type == CONFIG_SEQPACKET)
+        return FRAMING_PACKET;
+    if (protocol->chunks_only || listener->framing == CONFIG_FRAMING_CHUNK)
+        return FRAMING_CHUNK;
+    return listener->framing == CONFIG_FRAMING_LINE ? FRAMING_LINE : FRAMING_AUTO;
+}
+
+static uint32_t milliseconds(double seconds)
+{
+    return (uint32_t) (seconds * 1000 + 0.5);
+}
+
+static void prepare_service(struct plan_service *service, char *template_store, struct config *config,
+                            const struct config_listener *listener)
+{
+    const struct protocol *protocol = find_protocol(config, listener);
+
+    if (protocol == NULL)
+        return;
+    check_meaning(config, listener, protocol);
+    struct texts texts = {.prompt = span_of(listener->prompt), .farewell = span_of(listener->farewell)};
+    const char *error = template_parse(listener->answer, template_store, &texts.prefix, &texts.suffix);
+    if (error != NULL)
+        config_complain(config, listener, CONFIG_KEY_ANSWER, "answer: %s", error);
+    if (protocol->chunks_only)
+        texts = *protocol->defaults; /* it has no words of its own to choose */
+    *service =
+        (struct plan_service){.name = listener->name,
+                              .protocol = protocol,
+                              .texts = texts,
+                              .framing = framing_of(listener, protocol),
+                              .message_size = (size_t) listener->message_size,
+                              .answer_max = protocol_answer_max(&texts, (size_t) listener->message_size),
+                              .delay_ms = milliseconds(listener->delay),
+                              .guard_rules = guard_rules(&listener->guard)};
+}
+
+void prepare_plan(struct prepared *prepared, struct config *config)
+{
+    struct plan *plan = &prepared->plan;
+
+    *prepared = (struct prepared){0};
+    plan->workers = (uint32_t) config->workers;
+    plan->access_log = config->log_access;
+    plan->limits = (struct plan_limits){.connections = (uint32_t) config->limits.connections,
+                                        .per_source = (uint32_t) config->limits.per_source,
+                                        .per_prefix = (uint32_t) config->limits.per_prefix,
+                                        .idle_ms = milliseconds(config->limits.idle_timeout),
+                                        .write_ms = milliseconds(config->limits.write_timeout),
+                                        .drain_ms = milliseconds(config->limits.drain_timeout)};
+    plan->service_count = config->listener_count;
+    for (unsigned i = 0; i < config->listener_count; i++)
+        prepare_service(&plan->services[i], prepared->templates[i], config, &config->listeners[i]);
+    plan->exempt_count = config->exempt_count;
+    for (unsigned i = 0; i < config->exempt_count; i++) {
+        memcpy(plan->exempt[i].address, config->exempt[i].address, sizeof(plan->exempt[i].address));
+        plan->exempt[i].bits = config->exempt[i].bits;
+    }
+}

@@ -1,0 +1,23 @@
+/* From config to plan: the checks that need to know what the values mean, and the plain values that workers
+ * get. */
+#ifndef HELLOD_MASTER_PREPARE_H
+#define HELLOD_MASTER_PREPARE_H
+
+#include "base/config.h"
+#include "worker/plan.h"
+
+_Static_assert((int) PLAN_SERVICES_MAX >= (int) CONFIG_LISTENERS_MAX, "a service for each listener");
+_Static_assert((int) PLAN_EXEMPT_MAX >= (int) CONFIG_EXEMPT_MAX, "a place for each exempt network");
+_Static_assert((int) SCOREBOARD_SLOTS_MAX >= 256, "a slot for each worker that the config may ask for");
+
+/* A plan and the memory that its spans point into, besides the config. */
+struct prepared {
+    struct plan plan;
+    char templates[PLAN_SERVICES_MAX][CONFIG_TEXT_MAX + 1];
+};
+
+/* Fills all of PREPARED but sockets, scoreboard and sources from CONFIG, which must outlive it. What does not
+ * make sense is complained of in CONFIG, all of it; ask config_errors(). */
+void prepare_plan(struct prepared *prepared, struct config *config);
+
+#endif

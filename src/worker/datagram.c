@@ -1,0 +1,305 @@
+/* Datagrams in batches: one recvmmsg(2), the guard and the protocol for each, one sendmmsg(2).
+ *
+ * An answer goes out with the control message that the datagram came in with, so that it leaves from the
+ * address that was asked (failure 43). What the kernel does not take is counted and dropped: waiting would
+ * hold everybody up, and a client of a datagram service asks again. */
+#include "worker/datagram.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/addr.h"
+#include "worker/guard.h"
+
+enum {
+    BATCH =
+        64 /* datagrams received at once; as many fit a scheduling turn of ours without anybody noticing */
+};
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+    struct sockaddr_un local;
+};
+
+union control {
+    struct cmsghdr header; /* for its alignment */
+    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+};
+
+struct batch {
+    struct mmsghdr in[BATCH], out[BATCH];
+    struct iovec in_data[BATCH], out_data[BATCH];
+    union address source[BATCH];
+    union control control[BATCH];
+    struct guard guards[PLAN_SERVICES_MAX]; /* by service */
+    uint16_t own_ports[PLAN_SOCKETS_MAX];
+    char *in_bytes, *out_bytes; /* BATCH pieces of in_size and out_size bytes */
+    size_t in_size, out_size;
+};
+
+static bool is_datagram(const struct plan *plan, unsigned socket)
+{
+    return plan->sockets[socket].type == SOCK_DGRAM;
+}
+
+/* The ports at which we would talk to ourselves. Returns how many. */
+static size_t find_own_ports(const struct worker *worker, uint16_t *ports)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < worker->plan->socket_count; i++) {
+        union address address = {0};
+        socklen_t length = sizeof(address);
+        if (!is_datagram(worker->plan, i) || getsockname(worker->fds[i], &address.any, &length) < 0)
+            continue;
+        uint16_t port = addr_port(&address.any);
+        if (port != 0)
+            ports[count++] = port;
+    }
+    return count;
+}
+
+static void set_up_guards(struct worker *worker)
+{
+    struct batch *batch = worker->batch;
+    size_t ports = find_own_ports(worker, batch->own_ports);
+    unsigned loopback = if_nametoindex("lo");
+
+    for (unsigned i = 0; i < worker->plan->service_count; i++) {
+        const struct plan_service *service = &worker->plan->services[i];
+        batch->guards[i] = (struct guard){.rules = service->guard_rules,
+                                          .message_size = service->message_size,
+                                          .active = &service->texts,
+                                          .builtin = service->protocol->defaults,
+                                          .own_ports = batch->own_ports,
+                                          .own_port_count = ports,
+                                          .loopback_index = loopback};
+    }
+}
+
+/* Ties message I of the batch to its pieces of memory. */
+static void tie(struct batch *batch, unsigned i)
+{
+    batch->in_data[i] = (struct iovec){batch->in_bytes + i * batch->in_size, batch->in_size};
+    batch->out_data[i].iov_base = batch->out_bytes + i * batch->out_size;
+    batch->in[i].msg_hdr.msg_iov = &batch->in_data[i];
+    batch->in[i].msg_hdr.msg_iovlen = 1;
+    batch->in[i].msg_hdr.msg_name = &batch->source[i];
+    batch->in[i].msg_hdr.msg_control = &batch->control[i];
+    batch->out[i].msg_hdr.msg_iovlen = 1;
+}
+
+/* Makes message I ready to receive again: the kernel has written lengths into it. */
+static void renew(struct batch *batch, unsigned i)
+{
+    batch->in[i].msg_hdr.msg_namelen = sizeof(union address);
+    batch->in[i].msg_hdr.msg_controllen = sizeof(union control);
+}
+
+int datagram_init(struct worker *worker)
+{
+    const struct plan *plan = worker->plan;
+    size_t in_size = 0, out_size = 0;
+
+    for (unsigned i = 0; i < plan->socket_count; i++) {
+        const struct plan_service *service = service_of(worker, i);
+        if (!is_datagram(plan, i))
+            continue;
+        if (in_size < service->message_size + 1) /* a byte more than allowed shows that it is too long */
+            in_size = service->message_size + 1;
+        if (out_size < service->answer_max)
+            out_size = service->answer_max;
+    }
+    if (in_size == 0)
+        return 0;
+    struct batch *batch = calloc(1, sizeof(*batch));
+    if (batch == NULL)
+        return -1;
+    worker->batch = batch;
+    batch->in_size = in_size;
+    batch->out_size = out_size;
+    batch->in_bytes = malloc(BATCH * in_size);
+    batch->out_bytes = malloc(BATCH * out_size);
+    if (batch->in_bytes == NULL || batch->out_bytes == NULL)
+        return -1; /* the worker gives up and ends */
+    for (unsigned i = 0; i < BATCH; i++) {
+        tie(batch, i);
+        renew(batch, i);
+    }
+    set_up_guards(worker);
+    return 0;
+}
+
+int datagram_start(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->plan->socket_count; i++) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+                                    .data.u64 = event_tag(EVENT_SOCKET, i)};
+        if (is_datagram(worker->plan, i) &&
+            epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->fds[i], &event) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void datagram_stop(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->plan->socket_count; i++)
+        if (is_datagram(worker->plan, i))
+            epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->fds[i], NULL);
+}
+
+/* The header's destination, when a control message tells it. */
+struct asked {
+    union address address;
+    bool known, local;
+    unsigned interface;
+};
+
+/* For the answer the interface is left open, routing decides it; the source is the local address that the
+ * kernel found, which for a broadcast is one of ours. */
+static void read_ipv4(unsigned char *data, struct asked *asked)
+{
+    struct in_pktinfo info;
+
+    memcpy(&info, data, sizeof(info));
+    asked->known = true;
+    asked->address.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = info.ipi_addr};
+    asked->local = info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr;
+    asked->interface = (unsigned) info.ipi_ifindex;
+    info.ipi_ifindex = 0;
+    memcpy(data, &info, sizeof(info));
+}
+
+/* Likewise, but for addresses that mean nothing without their interface (RFC 4007, 6); and a group is no
+ * source. */
+static void read_ipv6(unsigned char *data, struct asked *asked)
+{
+    struct in6_pktinfo info;
+
+    memcpy(&info, data, sizeof(info));
+    asked->known = true;
+    asked->address.ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = info.ipi6_addr};
+    asked->interface = info.ipi6_ifindex;
+    if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
+        info.ipi6_addr = in6addr_any;
+    else if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+        info.ipi6_ifindex = 0;
+    memcpy(data, &info, sizeof(info));
+}
+
+/* Reads where the datagram was sent to, and turns its control messages into those for the answer. IPv4 on a
+ * socket for both families has two, and the IPv4 one, which comes last, says more. */
+static void read_control(struct msghdr *message, struct asked *asked)
+{
+    *asked = (struct asked){.local = true};
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO)
+            read_ipv4(CMSG_DATA(header), asked);
+        else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO)
+            read_ipv6(CMSG_DATA(header), asked);
+    }
+}
+
+static enum guard_rule judge(const struct guard *guard, struct mmsghdr *in, struct span *message)
+{
+    struct asked asked;
+
+    read_control(&in->msg_hdr, &asked);
+    struct datagram datagram = {.data = in->msg_hdr.msg_iov->iov_base,
+                                .length = in->msg_len,
+                                .truncated = in->msg_hdr.msg_flags & MSG_TRUNC,
+                                .source = in->msg_hdr.msg_name,
+                                .source_length = in->msg_hdr.msg_namelen,
+                                .destination = asked.known ? &asked.address.any : NULL,
+                                .destination_is_local = asked.local,
+                                .interface = asked.interface};
+    return guard_check(guard, &datagram, message);
+}
+
+/* Makes answer number OUT for datagram number IN, if it deserves one. Returns the number of answers made: 0
+ * or 1. */
+static unsigned answer(struct worker *worker, const struct plan_service *service, unsigned in, unsigned out)
+{
+    struct batch *batch = worker->batch;
+    struct mmsghdr *from = &batch->in[in], *to = &batch->out[out];
+    const struct guard *guard = &batch->guards[service - worker->plan->services];
+    struct span message;
+    size_t written = 0;
+    enum guard_rule rule = judge(guard, from, &message);
+
+    if (rule != GUARD_PASS) {
+        score_add(worker->score, COUNTER_drop_oversize + (enum counter) rule, 1);
+        return 0;
+    }
+    service->protocol->message(&service->texts, message.data, message.length, batch->out_data[in].iov_base,
+                               &written);
+    batch->out_data[in].iov_len = written;
+    to->msg_hdr.msg_iov = &batch->out_data[in];
+    to->msg_hdr.msg_name = from->msg_hdr.msg_name;
+    to->msg_hdr.msg_namelen = from->msg_hdr.msg_namelen;
+    to->msg_hdr.msg_control = from->msg_hdr.msg_control;
+    to->msg_hdr.msg_controllen = from->msg_hdr.msg_controllen;
+    return 1;
+}
+
+_Static_assert(COUNTER_drop_text - COUNTER_drop_oversize == (int) GUARD_TEXT - (int) GUARD_OVERSIZE,
+               "the counters stand in the order of the rules");
+
+static void log_answered(struct worker *worker, unsigned first, unsigned count)
+{
+    for (unsigned i = first; i < first + count; i++) {
+        const struct msghdr *header = &worker->batch->out[i].msg_hdr;
+        char text[ADDR_TEXT_MAX];
+        log_info("Datagram from %s answered.", addr_text(header->msg_name, header->msg_namelen, text));
+    }
+}
+
+/* Sends the first COUNT answers. */
+static void send_answers(struct worker *worker, int fd, unsigned count)
+{
+    unsigned sent = 0, lost = 0;
+
+    while (sent + lost < count) {
+        unsigned first = sent + lost;
+        int taken = sendmmsg(fd, &worker->batch->out[first], count - first, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (taken > 0) {
+            if (worker->plan->access_log)
+                log_answered(worker, first, (unsigned) taken);
+            sent += (unsigned) taken;
+        } else if (errno != EINTR) {
+            lost++; /* the error is of the first of them alone: its peer is unreachable, or its queue is full
+                     */
+        }
+    }
+    score_add(worker->score, COUNTER_datagram_answers, sent);
+    if (lost > 0)
+        score_add(worker->score, COUNTER_datagram_unsent, lost);
+}
+
+void datagram_event(struct worker *worker, unsigned socket)
+{
+    struct batch *batch = worker->batch;
+    const struct plan_service *service = service_of(worker, socket);
+    int received = recvmmsg(worker->fds[socket], batch->in, BATCH, MSG_DONTWAIT, NULL);
+    unsigned answers = 0;
+
+    if (received <= 0)
+        return; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
+    score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
+    for (unsigned i = 0; i < (unsigned) received; i++) {
+        answers += answer(worker, service, i, answers);
+    }
+    send_answers(worker, worker->fds[socket], answers);
+    for (unsigned i = 0; i < (unsigned) received; i++)
+        renew(batch, i);
+}

@@ -1,0 +1,89 @@
+/* What the master hands to its workers: services, sockets and limits as plain values, ready for use.
+ *
+ * A worker knows this and nothing else: no config file, no systemd, no names of users. Made by the master
+ * before it forks and never changed afterwards. */
+#ifndef HELLOD_WORKER_PLAN_H
+#define HELLOD_WORKER_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/scoreboard.h"
+#include "protocol/protocol.h"
+
+enum {
+    PLAN_SERVICES_MAX = 64,
+    PLAN_SOCKETS_MAX = 2 * PLAN_SERVICES_MAX, /* "*" is two sockets */
+    PLAN_EXEMPT_MAX = 64
+};
+
+struct sources;
+
+/* One listener of the config. The spans point into memory that lives as long as the plan. */
+struct plan_service {
+    const char *name;
+    const struct protocol *protocol;
+    struct texts texts;
+    enum framing_mode framing;
+    size_t message_size; /* bytes */
+    size_t answer_max;   /* protocol_answer_max() of texts and message_size */
+    uint32_t delay_ms;
+    uint32_t guard_rules; /* as in struct guard */
+};
+
+/* One socket, or with per_worker one socket a slot. */
+struct plan_socket {
+    unsigned service; /* index in services */
+    int family;       /* AF_* */
+    int type;         /* SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET */
+    int *fds;         /* fd_count descriptors, owned by the master; slot i uses fds[i % fd_count] */
+    unsigned fd_count;
+};
+
+struct plan_limits {
+    uint32_t connections;            /* a worker */
+    uint32_t per_source, per_prefix; /* over all workers; 0: no limit */
+    uint32_t idle_ms, write_ms, drain_ms;
+};
+
+/* Sources that no limit applies to. */
+struct plan_exempt {
+    uint8_t address[16]; /* IPv4 as mapped */
+    unsigned bits;
+};
+
+struct plan {
+    unsigned service_count, socket_count, exempt_count;
+    struct plan_service services[PLAN_SERVICES_MAX];
+    struct plan_socket sockets[PLAN_SOCKETS_MAX];
+    struct plan_exempt exempt[PLAN_EXEMPT_MAX];
+    struct plan_limits limits;
+    uint32_t workers;
+    bool access_log;
+    struct scoreboard *scoreboard;
+    struct sources *sources;
+};
+
+/* Which place of the pool this worker takes. */
+struct worker_place {
+    uint32_t slot, generation;
+    int link;     /* its end of the link; owned by the worker from now on */
+    pid_t master; /* to notice a master that died during the fork */
+};
+
+/* The table of sources that SLOT of GENERATION writes. */
+static inline unsigned plan_table(const struct plan *plan, uint32_t generation, uint32_t slot)
+{
+    return generation % SCOREBOARD_GENERATIONS * plan->workers + slot;
+}
+
+/* How many tables of sources that makes. */
+static inline unsigned plan_tables(const struct plan *plan)
+{
+    return SCOREBOARD_GENERATIONS * plan->workers;
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* What one worker holds: the state that the files of this room share. Not for other rooms. */
+#ifndef HELLOD_WORKER_STATE_H
+#define HELLOD_WORKER_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "worker/conns.h"
+#include "worker/plan.h"
+
+enum {
+    REFUSALS_MAX = 64 /* connections being refused at once, beyond the limit, so that each hears why */
+};
+
+/* What an epoll event is about: a kind above, an index below. */
+enum event_kind {
+    EVENT_LINK,
+    EVENT_SOCKET,
+    EVENT_CONN
+};
+
+/* What epoll is to remember of it. */
+static inline uint64_t event_tag(enum event_kind kind, uint32_t index)
+{
+    return (uint64_t) kind << 32 | index;
+}
+
+/* The lists of the connection table. From LIST_DELAY on there is one for each service, since each has its own
+ * delay. */
+enum {
+    LIST_IDLE,   /* waits for the client to speak; deadline idle_ms */
+    LIST_WRITE,  /* waits for the client to read; deadline write_ms */
+    LIST_LINGER, /* has been told why, is being closed; deadline LINGER_MS */
+    LIST_DELAY
+};
+
+/* When the listening sockets are watched; see accept.c. */
+struct accepting {
+    uint64_t back_at_ms;        /* 0: watched; else they are not, until then */
+    uint64_t back_since_ms;     /* when they were last taken back */
+    uint64_t patience_until_ms; /* until then nobody else is waited for */
+    bool full;                  /* looks away because it is full: room brings it back at once */
+    bool yielded;               /* this worker is last in the kernel's queue of those to wake */
+    struct log_limit log;
+};
+
+struct batch;
+
+struct worker {
+    const struct plan *plan;
+    struct worker_place place;
+    struct score *score;
+    unsigned table; /* of the sources */
+    int epoll, spare;
+    int fds[PLAN_SOCKETS_MAX]; /* this slot's, by socket */
+    uint64_t now_ms;
+    uint32_t live;
+    struct accepting accepting;
+    struct conns conns;
+    uint32_t list_ms[LIST_DELAY + PLAN_SERVICES_MAX]; /* how long a connection may stay in a list */
+    char *in, *out; /* for the connection at hand; what is not done with at its end goes to its own buffer */
+    size_t in_size, out_size;
+    struct batch *batch; /* datagrams at hand */
+    bool draining;
+    uint64_t drain_deadline_ms;
+};
+
+/* The service that SOCKET belongs to. */
+static inline const struct plan_service *service_of(const struct worker *worker, unsigned socket)
+{
+    return &worker->plan->services[worker->plan->sockets[socket].service];
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* Connections: how they come about, what their events and deadlines mean, and how the worker gets rid of
+ * them.
+ *
+ * It must not know how connections are accepted, nor what is said on them. */
+#include "worker/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "worker/connection.h"
+#include "worker/sources.h"
+#include "worker/turn.h"
+
+enum {
+    LINGER_MS = 2000,       /* for a client to hear why; beyond that it does not listen */
+    DRAIN_SILENCE_MS = 1000 /* a client who was just greeted is still answered */
+};
+
+int stream_init(struct worker *worker)
+{
+    const struct plan *plan = worker->plan;
+    unsigned lists = LIST_DELAY + plan->service_count;
+
+    worker->in_size = 0;
+    worker->out_size = TURN_SEND_SIZE;
+    for (unsigned i = 0; i < plan->service_count; i++) {
+        const struct plan_service *service = &plan->services[i];
+        if (worker->in_size < service->message_size)
+            worker->in_size = service->message_size;
+        if (worker->out_size < service->answer_max + TURN_SENTENCE_MAX)
+            worker->out_size = service->answer_max + TURN_SENTENCE_MAX;
+        worker->list_ms[LIST_DELAY + i] = service->delay_ms;
+    }
+    worker->in_size += TURN_RECEIVE_SIZE;
+    worker->list_ms[LIST_IDLE] = plan->limits.idle_ms;
+    worker->list_ms[LIST_WRITE] = plan->limits.write_ms;
+    worker->list_ms[LIST_LINGER] = LINGER_MS;
+    worker->in = malloc(worker->in_size);
+    worker->out = malloc(worker->out_size);
+    if (worker->in == NULL || worker->out == NULL)
+        return -1;
+    return conns_open(&worker->conns, plan->limits.connections + REFUSALS_MAX, lists, worker->in_size,
+                      worker->out_size);
+}
+
+/* Throws away what a client still sends to a connection that is closed for our part. */
+static void discard(struct worker *worker, struct conn *conn)
+{
+    ssize_t got = recv(conn->fd, worker->in, worker->in_size, MSG_DONTWAIT);
+
+    if (got == 0 || (got < 0 && !connection_is_later(errno)))
+        connection_close(worker, conn, COUNTER_closed_reset);
+}
+
+void stream_event(struct worker *worker, struct conn *conn, uint32_t events)
+{
+    if (conn->flags & CONN_LINGERS)
+        discard(worker, conn);
+    else if (events & conn->interest & EPOLLIN)
+        turn_readable(worker, conn);
+    else if (events & conn->interest & EPOLLOUT)
+        turn_writable(worker, conn);
+    else if (events & (EPOLLERR | EPOLLHUP))
+        connection_close(worker, conn, COUNTER_closed_reset); /* it would be reported again and again */
+}
+
+/* Enters FD into the table and into the epoll set; NULL when that cannot be. */
+static struct conn *enter(struct worker *worker, unsigned socket, int fd)
+{
+    struct conn *conn = conns_new(&worker->conns, LIST_IDLE, (uint32_t) worker->now_ms);
+
+    if (conn == NULL)
+        return NULL;
+    struct epoll_event event = {.events = EPOLLIN,
+                                .data.u64 = event_tag(EVENT_CONN, conns_index(&worker->conns, conn))};
+    if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        conns_free(&worker->conns, conn);
+        return NULL;
+    }
+    conn->fd = fd;
+    conn->socket = (uint8_t) socket;
+    conn->interest = EPOLLIN;
+    conn->cause = COUNTER_COUNT;
+    conn->framing.mode = (uint8_t) service_of(worker, socket)->framing;
+    return conn;
+}
+
+/* Closes FD after reading what the client sent so far: unread input would turn the close into a reset. */
+static void close_at_once(struct worker *worker, int fd)
+{
+    shutdown(fd, SHUT_WR);
+    (void) !recv(fd, worker->in, worker->in_size, MSG_DONTWAIT);
+    close(fd);
+}
+
+void stream_refuse_at_once(struct worker *worker, int fd, const char *sentence)
+{
+    (void) !connection_send(fd, sentence, strlen(sentence));
+    close_at_once(worker, fd);
+}
+
+void stream_refuse(struct worker *worker, unsigned socket, int fd, const char *sentence)
+{
+    struct conn *conn = enter(worker, socket, fd);
+
+    if (conn == NULL) {
+        stream_refuse_at_once(worker, fd, sentence);
+        return;
+    }
+    (void) !connection_send(fd, sentence, strlen(sentence));
+    connection_linger(worker, conn);
+}
+
+/* Says the first words. They go straight to the socket of a new connection, whose buffer is empty: only a
+ * client that is gone already, or a kernel without memory, does not take them. */
+static bool greet(struct worker *worker, const struct plan_service *service, int fd)
+{
+    if (service->protocol->open == NULL)
+        return true;
+    size_t length = service->protocol->open(&service->texts, worker->out);
+    return length == 0 || connection_send(fd, worker->out, length) == (ssize_t) length;
+}
+
+void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted)
+{
+    bool greeted = greet(worker, service_of(worker, socket), fd);
+    struct conn *conn = enter(worker, socket, fd);
+
+    if (conn == NULL) {
+        /* No memory in the kernel: the caller made sure that the table has room. */
+        close_at_once(worker, fd);
+        score_add(worker->score, COUNTER_refused_descriptors, 1);
+        if (counted)
+            sources_remove(worker->plan->sources, worker->table, peer->address,
+                           worker->plan->limits.per_source, worker->plan->limits.per_prefix);
+        return;
+    }
+    conn->peer = *peer;
+    conn->flags = CONN_ADMITTED | (counted ? CONN_COUNTED : 0);
+    score_add(worker->score, COUNTER_accepted, 1);
+    connection_set_live(worker, worker->live + 1);
+    if (!greeted)
+        connection_close(worker, conn, COUNTER_closed_reset);
+}
+
+static void deadline(struct worker *worker, struct conn *conn, unsigned list)
+{
+    if (list == LIST_IDLE && worker->draining) {
+        connection_close(worker, conn, COUNTER_closed_drain);
+    } else if (list == LIST_IDLE) {
+        conn->cause = COUNTER_closed_idle;
+        connection_give_up(worker, conn, SENTENCE_IDLE);
+    } else if (list == LIST_WRITE) {
+        connection_close(worker, conn, COUNTER_closed_write);
+    } else if (list == LIST_LINGER) {
+        connection_close(worker, conn, COUNTER_closed_reset);
+    } else {
+        conn->flags |= CONN_RIPE;
+        turn_resume(worker, conn);
+    }
+}
+
+void stream_timers(struct worker *worker)
+{
+    uint32_t now = (uint32_t) worker->now_ms;
+
+    for (unsigned list = 0; list < worker->conns.lists; list++) {
+        struct conn *conn;
+        while ((conn = conns_first(&worker->conns, list)) != NULL &&
+               now - conn->stamp_ms >= worker->list_ms[list])
+            deadline(worker, conn, list);
+    }
+}
+
+uint64_t stream_deadline(const struct worker *worker)
+{
+    uint64_t nearest = UINT64_MAX;
+
+    for (unsigned list = 0; list < worker->conns.lists; list++) {
+        const struct conn *conn = conns_first(&worker->conns, list);
+        if (conn == NULL)
+            continue;
+        uint32_t waited = (uint32_t) worker->now_ms - conn->stamp_ms;
+        uint32_t left = waited < worker->list_ms[list] ? worker->list_ms[list] - waited : 0;
+        if (worker->now_ms + left < nearest)
+            nearest = worker->now_ms + left;
+    }
+    return nearest;
+}
+
+bool stream_quiet(const struct worker *worker)
+{
+    for (unsigned list = 0; list < worker->conns.lists; list++)
+        if (conns_first(&worker->conns, list) != NULL)
+            return false;
+    return true;
+}
+
+void stream_drain(struct worker *worker)
+{
+    if (worker->list_ms[LIST_IDLE] > DRAIN_SILENCE_MS)
+        worker->list_ms[LIST_IDLE] = DRAIN_SILENCE_MS;
+}
+
+void stream_close_all(struct worker *worker)
+{
+    struct conn *conn;
+
+    for (unsigned list = 0; list < worker->conns.lists; list++)
+        while ((conn = conns_first(&worker->conns, list)) != NULL)
+            connection_close(worker, conn, COUNTER_closed_drain);
+}

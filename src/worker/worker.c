@@ -1,0 +1,206 @@
+/* The life of a worker: undo what fork inherited, take memory, report, serve, drain, go. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/link.h"
+#include "worker/accept.h"
+#include "worker/datagram.h"
+#include "worker/state.h"
+#include "worker/stream.h"
+
+enum {
+    EVENTS_AT_ONCE = 128,
+    BEAT_MS = 5000, /* an idle worker wakes this often, to show that it lives and to give memory back */
+    OWN_DESCRIPTORS =
+        16, /* standard streams, epoll, link, spare, log, scoreboard, and some for the C library */
+    ORPHAN_GRACE_SECONDS = 2 /* beyond the drain, before the kernel ends a worker whose master is dead */
+};
+
+unsigned worker_descriptors(const struct plan *plan)
+{
+    return plan->limits.connections + REFUSALS_MAX + plan->socket_count + OWN_DESCRIPTORS;
+}
+
+/* Seconds after which an orphan is ended by SIGALRM, even one whose loop is stuck. */
+static volatile sig_atomic_t orphan_seconds;
+
+static void on_master_death(int signal_number)
+{
+    (void) signal_number;
+    alarm((unsigned) orphan_seconds);
+}
+
+/* The master's signals are not ours: a terminal or a control group sends TERM and INT to all processes of the
+ * service, and only the master decides what becomes of it (failure 39). Its death reaches us twice: by the
+ * link's end of file, which makes us drain, and by a signal that bounds the time for it. */
+static int set_up_signals(const struct plan *plan, pid_t master)
+{
+    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+    struct sigaction action = {.sa_handler = on_master_death, .sa_flags = SA_RESTART};
+    sigset_t none;
+
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    orphan_seconds = (sig_atomic_t) (plan->limits.drain_ms / 1000 + ORPHAN_GRACE_SECONDS);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGUSR1) < 0)
+        return -1;
+    /* A master that died before the call above sends no signal any more (failure 35). */
+    if (getppid() != master)
+        raise(SIGUSR1);
+    return 0;
+}
+
+static int set_up_descriptors(struct worker *worker)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = event_tag(EVENT_LINK, 0)};
+
+    for (unsigned i = 0; i < worker->plan->socket_count; i++) {
+        const struct plan_socket *socket = &worker->plan->sockets[i];
+        worker->fds[i] = socket->fds[worker->place.slot % socket->fd_count];
+    }
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll < 0)
+        return -1;
+    worker->spare = fcntl(worker->epoll, F_DUPFD_CLOEXEC, 0);
+    if (worker->spare < 0)
+        return -1;
+    return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->place.link, &event);
+}
+
+/* Returns what has failed, or NULL. */
+static const char *set_up(struct worker *worker)
+{
+    worker->now_ms = clock_ms();
+    if (set_up_signals(worker->plan, worker->place.master) < 0)
+        return "parent death signal";
+    if (set_up_descriptors(worker) < 0)
+        return "epoll";
+    if (stream_init(worker) < 0 || datagram_init(worker) < 0)
+        return "memory";
+    if (accept_start(worker) < 0 || datagram_start(worker) < 0)
+        return "watching the sockets";
+    return NULL;
+}
+
+static void begin_drain(struct worker *worker, uint32_t drain_ms)
+{
+    if (!worker->draining) {
+        worker->draining = true;
+        atomic_store_explicit(&worker->score->ready, 0, memory_order_relaxed);
+        accept_stop(worker);
+        datagram_stop(worker);
+        stream_drain(worker);
+    }
+    worker->drain_deadline_ms = worker->now_ms + drain_ms;
+}
+
+static void link_event(struct worker *worker)
+{
+    struct link_message message;
+    enum link_result result = link_receive(worker->place.link, &message);
+
+    if (result == LINK_NOTHING)
+        return;
+    if (result == LINK_MESSAGE && message.word == LINK_DRAIN) {
+        begin_drain(worker, message.value);
+        return;
+    }
+    /* The master is gone. Its end of the link would be reported for ever. */
+    epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->place.link, NULL);
+    log_notice("worker %u has lost its master, finishes and goes", worker->place.slot);
+    begin_drain(worker, worker->plan->limits.drain_ms);
+}
+
+static void dispatch(struct worker *worker, const struct epoll_event *event)
+{
+    uint32_t index = (uint32_t) event->data.u64;
+
+    switch ((enum event_kind)(event->data.u64 >> 32)) {
+    case EVENT_CONN:
+        stream_event(worker, conns_at(&worker->conns, index), event->events);
+        break;
+    case EVENT_SOCKET:
+        if (worker->plan->sockets[index].type == SOCK_DGRAM)
+            datagram_event(worker, index);
+        else
+            accept_event(worker, index);
+        break;
+    case EVENT_LINK:
+        link_event(worker);
+        break;
+    }
+}
+
+/* Milliseconds until something is due, at most BEAT_MS. */
+static int wait_ms(const struct worker *worker)
+{
+    uint64_t until = worker->now_ms + BEAT_MS, stream = stream_deadline(worker),
+             accept = accept_deadline(worker);
+
+    if (stream < until)
+        until = stream;
+    if (accept < until)
+        until = accept;
+    if (worker->draining && worker->drain_deadline_ms < until)
+        until = worker->drain_deadline_ms;
+    return until > worker->now_ms ? (int) (until - worker->now_ms) : 0;
+}
+
+static void beat(struct worker *worker)
+{
+    uint64_t beats = atomic_load_explicit(&worker->score->beat, memory_order_relaxed);
+
+    atomic_store_explicit(&worker->score->beat, beats + 1, memory_order_relaxed);
+}
+
+static void serve(struct worker *worker)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+
+    while (!worker->draining || (!stream_quiet(worker) && worker->now_ms < worker->drain_deadline_ms)) {
+        int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, wait_ms(worker));
+        worker->now_ms = clock_ms();
+        beat(worker);
+        for (int i = 0; i < count; i++)
+            dispatch(worker, &events[i]);
+        stream_timers(worker);
+        accept_timers(worker);
+        if (count == 0)
+            conns_trim(&worker->conns);
+    }
+    stream_close_all(worker);
+}
+
+int worker_run(const struct plan *plan, const struct worker_place *place)
+{
+    struct worker worker = {.plan = plan, .place = *place, .epoll = -1, .spare = -1};
+
+    worker.table = plan_table(plan, place->generation, place->slot);
+    worker.score = &plan->scoreboard->blocks[scoreboard_index(place->generation, place->slot)];
+    log_count_losses(&worker.score->counter[COUNTER_log_lost]);
+    const char *failed = set_up(&worker);
+    if (failed != NULL) {
+        char reason[LINK_TEXT_MAX];
+        snprintf(reason, sizeof(reason), "%s: %s", failed, strerror(errno));
+        link_send(place->link, LINK_FAILED, 0, reason);
+        return EXIT_FAILURE;
+    }
+    atomic_store(&worker.score->ready, 1);
+    link_send(place->link, LINK_READY, 0, NULL);
+    serve(&worker);
+    return EXIT_SUCCESS;
+}
