@@ -1,0 +1,103 @@
+/* What the load generators of the bench share: names, sockets, waiting, and the pauses in which the server is
+ * measured.
+ *
+ * They know the protocols from the outside only and share no code with the server. A wrong, missing or
+ * surplus answer ends them with a message and a non-zero code. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+enum {
+    EVENTS = 256,
+    NAME_LENGTH = 5,
+    PREFIX_LENGTH = 7,
+    ANSWER_LENGTH = PREFIX_LENGTH + NAME_LENGTH + 1,
+    SILENCE_MS = 5000 /* no answer for so long: the server is stuck or has lost one */
+};
+
+static const char PREFIX[] = "Hello, ";
+
+static unsigned long answered; /* requests since the last pause */
+
+/* Ends the program, which has failed at WHAT. */
+static inline void load_fail(const char *what)
+{
+    fprintf(stderr, "load: %s (after %lu answers; errno: %s)\n", what, answered, strerror(errno));
+    exit(1);
+}
+
+/* Says on standard output WORD and the requests answered since the last time, and waits for a line: the
+ * moment to look at the server, or to attach a tool to it. */
+static inline void load_pause(const char *word)
+{
+    printf("%s %lu\n", word, answered);
+    fflush(stdout);
+    answered = 0;
+    if (getchar() == EOF)
+        exit(1);
+}
+
+/* Writes five letters that belong to NUMBER. */
+static inline void load_write_name(char *to, unsigned number)
+{
+    for (int i = 0; i < NAME_LENGTH; i++) {
+        to[i] = (char) ('a' + number % 26);
+        number /= 26;
+    }
+}
+
+/* A first number for peer INDEX and then the next ones: names differ from peer to peer and from turn to turn.
+ */
+static inline unsigned load_first_number(unsigned index)
+{
+    return index * 104729;
+}
+
+static inline unsigned load_next_number(unsigned number)
+{
+    return number + 7919;
+}
+
+/* A socket of TYPE, connected from the loopback address SOURCE (host order, 0: any) to PORT; a blocking
+ * receive on it gives up after SILENCE_MS. */
+static inline int load_connect(int type, in_addr_t source, int port)
+{
+    struct timeval silence = {.tv_sec = SILENCE_MS / 1000};
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(source)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t) port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)) < 0 ||
+        (source && bind(fd, (struct sockaddr *) &from, sizeof(from)) < 0) ||
+        connect(fd, (struct sockaddr *) &to, sizeof(to)) < 0)
+        load_fail("connect");
+    return fd;
+}
+
+/* Watches FD for input under the number INDEX. */
+static inline void load_watch(int epoll_fd, int fd, unsigned index)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        load_fail("epoll_ctl");
+}
+
+/* Waits for input; returns how many of EVENTS are set, at least one. */
+static inline int load_wait(int epoll_fd, struct epoll_event *events)
+{
+    int count = epoll_wait(epoll_fd, events, EVENTS, SILENCE_MS);
+    if (count <= 0)
+        load_fail("no answer");
+    return count;
+}
+
+#endif

@@ -1,0 +1,131 @@
+"""Processes of the bench: servers whose processor time and memory are read, load generators that pause."""
+
+import contextlib
+import os
+import pathlib
+import re
+import select
+import signal
+import subprocess
+import time
+
+PATIENCE_S = 60  # for any one step
+START_PATIENCE_S = 10
+
+
+class Failure(Exception):
+    """The bench cannot go on; the text says why."""
+
+
+@contextlib.contextmanager
+def on_processor(number):
+    """What is started inside runs on that processor alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {number})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def stat_fields(pid):
+    """The fields of /proc/PID/stat from the state on."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+
+
+def only_child(pid):
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and int(stat_fields(entry.name)[1]) == pid:
+                found.append(int(entry.name))
+    if len(found) != 1:
+        raise Failure(f"hellod has {len(found)} workers, not one")
+    return found[0]
+
+
+class Process:
+    """A child whose words on one pipe are waited for, and that is ended by its own number."""
+
+    def __init__(self, argv, pipe):
+        self.argv = [str(word) for word in argv]
+        self.child = subprocess.Popen(self.argv, stdin=subprocess.PIPE, **{pipe: subprocess.PIPE})
+        self.pipe = getattr(self.child, pipe)
+        self.text = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end(signal.SIGTERM)
+
+    def wait_for(self, pattern, patience_s=PATIENCE_S):
+        """Reads until PATTERN matches; returns the match and forgets what came before its end."""
+        deadline = time.monotonic() + patience_s
+        while not (match := re.search(pattern, self.text)):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.pipe], [], [], left)[0]:
+                raise Failure(f"{self.argv[0]} did not say {pattern!r} within {patience_s} s")
+            piece = os.read(self.pipe.fileno(), 65536)
+            if not piece:
+                raise Failure(f"{self.argv[0]} has ended: {self.text.decode(errors='replace')}")
+            self.text += piece
+        self.text = self.text[match.end():]
+        return match
+
+    def go_on(self):
+        """Ends a pause of a load generator."""
+        self.child.stdin.write(b"\n")
+        self.child.stdin.flush()
+
+    def end(self, signum=0):
+        """Waits for the end, after a signal if one is given; returns the exit code."""
+        if self.child.poll() is None:
+            self.child.send_signal(signum)
+        try:
+            self.child.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        for pipe in (self.child.stdin, self.child.stdout, self.child.stderr):
+            if pipe:
+                pipe.close()
+        return self.child.returncode
+
+
+class Server(Process):
+    """A server that says its ports on standard error and then that it is ready; pid is the process that serves."""
+
+    def __init__(self, argv):
+        started = time.monotonic()
+        super().__init__(argv, "stderr")
+        try:
+            head = self.wait_for(rb"(?s).*ready: 1 workers\n", START_PATIENCE_S)[0]
+            self.ready_ms = (time.monotonic() - started) * 1000
+            self.ports = {kind.decode(): int(port) for kind, port in
+                          re.findall(rb"listener \S+: (tcp|udp) \S+:(\d+)", head)}
+            self.pid = only_child(self.child.pid) if self.argv[0].endswith("hellod") else self.child.pid
+        except BaseException:
+            self.end(signal.SIGTERM)
+            raise
+
+    def cpu_ns(self):
+        """Processor time spent so far, once nothing is left to do: that of a running process lags behind."""
+        deadline = time.monotonic() + PATIENCE_S
+        before = None
+        while time.monotonic() < deadline:
+            asleep = stat_fields(self.pid)[0] == "S"
+            now = int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+            if asleep and now == before:
+                return now
+            before = now
+            time.sleep(0.003)
+        raise Failure(f"{self.argv[0]} does not come to rest")
+
+    def cpu_ticks(self):
+        return sum(int(field) for field in stat_fields(self.pid)[11:13])
+
+    def memory(self):
+        """Bytes of every kind in smaps_rollup."""
+        text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return {kind: int(kb) * 1024 for kind, kb in re.findall(r"(\w+): +(\d+) kB", text)}

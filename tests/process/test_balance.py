@@ -1,0 +1,115 @@
+"""Balance: all workers of a shared socket have about the same number of connections, also when one of them is stopped.
+
+Failure 7: epoll wakes whoever came last, and one worker got nearly all connections.
+"""
+
+import pytest
+
+from clients import timed
+from configs import GREETING
+from hellodtest import Hellod
+from watch import SLOW, wait_until
+from workers import SANITIZED, killed, opened, refused_in_all, replaced, room_for, settled, slots, spread, stopped, worst
+
+BOUND = 1.25  # the busiest worker's connections, as a multiple of the mean
+COUNT = 200 if SANITIZED else 1000
+
+
+def config(workers, **limits):
+    return {"workers": workers, "listen": [GREETING], "limits": {"idle_timeout": 600.0, **limits}}
+
+
+def close_all(clients):
+    for client in clients:
+        client.close()
+
+
+def in_bursts(daemon, count, size=100):
+    """COUNT greeted connections, made SIZE at a time."""
+    clients = []
+    while len(clients) < count:
+        burst = [daemon.connect() for _ in range(min(size, count - len(clients)))]
+        clients += [client.greeted() for client in burst]
+    return clients
+
+
+@pytest.mark.parametrize("burst", (False, True), ids=("one at a time", "in bursts"))
+@pytest.mark.parametrize("workers", (2, 4, 8))
+def test_busiest_worker(workers, burst):
+    count = room_for(COUNT)
+    with Hellod(config(workers)) as daemon:
+        clients = in_bursts(daemon, count) if burst else [daemon.connect().greeted() for _ in range(count)]
+        settled(daemon, live=count)
+        print(f"{workers} workers: {spread(daemon)}, stood back {daemon.counters()['stood_back']} times")
+        assert worst(daemon) <= BOUND
+        close_all(clients)
+        settled(daemon)
+
+
+def test_conversations_are_spread_too():
+    # Short ones, a few at a time: nobody has many, but all should have had their part.
+    with Hellod(config(4)) as daemon:
+        for _ in range(COUNT // 5):
+            clients = [daemon.connect() for _ in range(5)]
+            for client in clients:
+                client.greeted().ask(b"Bob\n", b"Hello, Bob!\n")
+            close_all(clients)
+        settled(daemon)
+        print({slot: block["accepted"] for slot, block in slots(daemon).items()})
+
+
+def test_stopped_worker_holds_nobody_up():
+    with Hellod(config(4)) as daemon:
+        clients = [daemon.connect().greeted() for _ in range(40)]
+        for pid in daemon.workers():
+            with stopped(pid):
+                took = []
+                for _ in range(50):
+                    seconds, client = timed(lambda: daemon.connect().greeted())
+                    took.append(seconds)
+                    clients.append(client)
+            print(f"worst {max(took):.3f} s, all {sum(took):.3f} s")
+            assert max(took) < 0.5 * SLOW
+        # The three that go on share what comes.
+        close_all(clients)
+        settled(daemon)
+
+
+def test_balance_of_those_who_are_left():
+    with Hellod(config(4)) as daemon:
+        pid = daemon.workers()[0]
+        with stopped(pid):
+            clients = [daemon.connect().greeted() for _ in range(300)]
+            shares = [block["live"] for block in slots(daemon).values() if block["pid"] != pid]
+            print(spread(daemon))
+            assert max(shares) * len(shares) / sum(shares) <= BOUND
+        # Back again, it has the room: what comes next is mostly its own.
+        clients += [daemon.connect().greeted() for _ in range(100)]
+        settled(daemon, live=400)
+        print(spread(daemon))
+        assert worst(daemon) <= BOUND
+        close_all(clients)
+
+
+@pytest.mark.parametrize("how", ("closed", "killed"))
+def test_balance_is_regained(how):
+    with Hellod(config(4)) as daemon:
+        found = opened(daemon, 100)
+        assert worst(daemon) <= BOUND
+        victims = daemon.workers()[:2]
+        kept = [stream for stream, pid in found if pid not in victims]
+        if how == "killed":
+            before = {slot: block["pid"] for slot, block in slots(daemon).items()}
+            for slot, pid in before.items():
+                if pid in victims:
+                    killed(pid)
+                    replaced(daemon, slot, pid)
+        close_all([stream for stream, pid in found if pid in victims])
+        settled(daemon, live=len(kept))
+        assert worst(daemon) > BOUND
+        kept += [daemon.connect().greeted() for _ in range(100)]
+        settled(daemon, live=len(kept))
+        print(spread(daemon))
+        assert worst(daemon) <= BOUND
+        assert refused_in_all(daemon.counters()) == 0
+        close_all(kept)

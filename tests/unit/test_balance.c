@@ -1,0 +1,112 @@
+/* The rule of balance: examples, what it promises of any view, and a pool that lives by it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "seed.h"
+#include "worker/balance.h"
+
+static void test_examples(void **state)
+{
+    static const struct {
+        uint32_t workers;
+        uint64_t live;
+        uint32_t own;
+        bool above;
+    } rows[] = {
+        {1, 0, 0, false},
+        {1, 4096, 4096, false},
+        {1, 1000000, 1000000, false},
+        {2, 0, 0, false},
+        {2, 4, 4, false}, /* so few are nobody's burden */
+        {2, 9, 9, false},
+        {2, 10, 10, true},
+        {4, 4000, 1000, false},
+        {4, 4000, 1129, false},
+        {4, 4000, 1130, true},
+        {4, 4000, 4000, true},
+        {256, 256000, 1129, false},
+        {256, 256000, 1130, true},
+        {4, 0, 4, false},
+        {4, 0, 5, true}, /* gauges are read one after the other and need not agree */
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct balance_view view = {.workers = rows[i].workers, .live = rows[i].live};
+        if (balance_above_share(&view, rows[i].own) != rows[i].above)
+            fail_msg("%u of %llu connections with %u workers", rows[i].own, (unsigned long long) rows[i].live,
+                     rows[i].workers);
+    }
+}
+
+static void test_largest_numbers(void **state)
+{
+    struct balance_view view = {.workers = 256, .live = 256 * (uint64_t) UINT32_MAX};
+
+    (void) state;
+    assert_false(balance_above_share(&view, UINT32_MAX));
+    view.live = 255;
+    assert_true(balance_above_share(&view, UINT32_MAX));
+}
+
+static void test_promises(void **state)
+{
+    struct seed seed = seed_start();
+
+    (void) state;
+    for (unsigned round = 0; round < 100000; round++) {
+        struct balance_view view = {.workers = 1 + (uint32_t) seed_below(&seed, 256)};
+        uint32_t own = (uint32_t) seed_below(&seed, 10000);
+        view.live = own + (uint64_t) seed_below(&seed, 10000) * (view.workers - 1);
+        double mean = (double) view.live / view.workers;
+        bool above = balance_above_share(&view, own);
+        if (own <= mean && above)
+            fail_msg("%u is not above the mean %f", own, mean);
+        if (own > 1.125 * mean + 4.001 && !above)
+            fail_msg("%u is far above the mean %f", own, mean);
+        if (above && !balance_above_share(&view, own + 1))
+            fail_msg("%u is, but one more is not", own);
+    }
+}
+
+/* However the kernel wakes them: if a worker above its share always leaves the connection to another,
+ * somebody always takes it, and the busiest stays below 1.25 times the mean. */
+static void test_a_pool_that_obeys(void **state)
+{
+    struct seed seed = seed_start();
+
+    (void) state;
+    for (unsigned round = 0; round < 20; round++) {
+        struct balance_view view = {.workers = 2 + (uint32_t) seed_below(&seed, 31)};
+        uint32_t live[33] = {0}, most = 0;
+        for (unsigned i = 0; i < 200 * view.workers; i++) {
+            uint32_t worker = (uint32_t) seed_below(&seed, 2); /* woken nearly always: the first two */
+            while (worker < view.workers && balance_above_share(&view, live[worker]))
+                worker++;
+            if (worker == view.workers)
+                worker = 0;
+            assert_false(balance_above_share(&view, live[worker]));
+            live[worker]++;
+            view.live++;
+            if (live[worker] > most)
+                most = live[worker];
+        }
+        assert_true(most <= 1.25 * 200);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_largest_numbers),
+        cmocka_unit_test(test_promises),
+        cmocka_unit_test(test_a_pool_that_obeys),
+    };
+
+    return cmocka_run_group_tests_name("balance", tests, NULL, NULL);
+}
