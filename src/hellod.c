@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "master/master.h"
 #include "master/prepare.h"
@@ -122,8 +123,10 @@ int main(int argc, char **argv)
     struct options options = {.config = default_config};
     char *errors = NULL;
     size_t length = 0;
-    int result = parse_options(argc, argv, &options);
 
+    if (descriptors_fill_standard() < 0)
+        return MASTER_NO_SYSTEM;
+    int result = parse_options(argc, argv, &options);
     if (result >= 0)
         return result;
     log_open();

@@ -42,7 +42,7 @@
     X(drop_reply, "datagrams dropped: themselves an answer")                                       \
     X(drop_text, "datagrams dropped: not text")                                                    \
     X(accept_pauses, "times that accepting was paused: no descriptors or no memory in the kernel") \
-    X(stood_back, "times that a worker left the next connection to its siblings")                  \
+    X(handed_on, "times that a worker left what waits to a sibling")                               \
     X(log_lost, "log lines that could not be written")
 
 enum counter {

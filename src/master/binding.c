@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-    PATH_MODE = 0666 /* as a port is open to everybody, so is a path; who may reach it, its folder says */
+    SEND_BUFFER = 32768, /* bytes; answers that a client may leave unread before it waits itself */
+    PATH_MODE = 0666     /* as a port is open to everybody, so is a path; who may reach it, its folder says */
 };
 
 static int switch_on(int fd, int level, int option)
@@ -154,6 +155,17 @@ int binding_open(const struct binding *binding, int *fds, unsigned count, struct
     return fds[0] >= 0 ? 0 : -1;
 }
 
+/* Accepted connections inherit both (tcp(7)). A bounded send buffer, since the kernel would else let it grow
+ * to megabytes for a client that never reads; and a client that reads slowly is then seen to read. */
+static int tune_stream(int fd)
+{
+    int size = SEND_BUFFER;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+        return -1;
+    return switch_on(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
 int binding_tune(int fd, int family, int type)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -163,8 +175,8 @@ int binding_tune(int fd, int family, int type)
         return -1;
     if (family == AF_UNIX)
         return 0;
-    if (type == SOCK_STREAM) /* accepted connections inherit it */
-        return switch_on(fd, IPPROTO_TCP, TCP_NODELAY);
+    if (type == SOCK_STREAM)
+        return tune_stream(fd);
     if (family == AF_INET6 && switch_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) < 0)
         return -1;
     /* On an IPv6 socket too: what comes in over IPv4 on one for both families is told in either way, and only

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ struct slot {
 
 struct pool {
     sd_event *event;
-    const struct plan *plan;
+    struct plan *plan;
     struct pool_events events;
     void *owner;
     uint32_t generation;
@@ -232,11 +233,14 @@ static _Noreturn void become_worker(const struct slot *slot, int link, pid_t mas
     const struct plan *plan = slot->pool->plan;
     struct worker_place place = {
         .slot = slot->number, .generation = slot->generation, .link = link, .master = master};
-    int keep[PLAN_SOCKETS_MAX + 5] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(), link};
+    int keep[PLAN_SOCKETS_MAX + SCOREBOARD_SLOTS_MAX + 5] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+                                                             log_descriptor(), link};
     size_t count = 5;
 
     for (unsigned i = 0; i < plan->socket_count; i++)
         keep[count++] = plan->sockets[i].fds[slot->number % plan->sockets[i].fd_count];
+    for (uint32_t i = 0; i < plan->workers; i++)
+        keep[count++] = plan->wake_fds[i];
     descriptors_close_others(keep, count);
     /* Not _exit(): what looks for leaks looks at exit. Nothing of the master's has an exit handler, and its
      * standard streams have nothing buffered. */
@@ -326,7 +330,30 @@ static void walk(struct pool *pool)
         set_timer(pool, next > now ? next - now : 1);
 }
 
-struct pool *pool_new(sd_event *event, const struct plan *plan, const struct pool_events *events, void *owner)
+/* Each slot's eventfd stays when its worker is replaced. */
+static int make_wakes(struct plan *plan)
+{
+    plan->wake_fds = calloc(plan->workers, sizeof(int));
+    if (plan->wake_fds == NULL)
+        return -1;
+    for (uint32_t i = 0; i < plan->workers; i++)
+        plan->wake_fds[i] = -1;
+    for (uint32_t i = 0; i < plan->workers; i++)
+        if ((plan->wake_fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+            return -1;
+    return 0;
+}
+
+static void close_wakes(struct plan *plan)
+{
+    for (uint32_t i = 0; plan->wake_fds != NULL && i < plan->workers; i++)
+        if (plan->wake_fds[i] >= 0)
+            close(plan->wake_fds[i]);
+    free(plan->wake_fds);
+    plan->wake_fds = NULL;
+}
+
+struct pool *pool_new(sd_event *event, struct plan *plan, const struct pool_events *events, void *owner)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
 
@@ -336,7 +363,12 @@ struct pool *pool_new(sd_event *event, const struct plan *plan, const struct poo
     pool->plan = plan;
     pool->events = *events;
     pool->owner = owner;
-    return pool;
+    if (make_wakes(plan) == 0)
+        return pool;
+    int saved = errno;
+    pool_free(pool);
+    errno = saved;
+    return NULL;
 }
 
 void pool_start(struct pool *pool)
@@ -377,5 +409,6 @@ void pool_free(struct pool *pool)
         return;
     assert(pool->alive == 0);
     sd_event_source_disable_unref(pool->timer);
+    close_wakes(pool->plan);
     free(pool);
 }

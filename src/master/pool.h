@@ -19,10 +19,9 @@ struct pool_events {
     void (*gone)(void *owner);                       /* after pool_drain(): the last worker has ended */
 };
 
-/* Makes a pool without workers on EVENT for PLAN; both must outlive it. NULL with errno when memory is short.
- */
-struct pool *pool_new(sd_event *event, const struct plan *plan, const struct pool_events *events,
-                      void *owner);
+/* Makes a pool without workers on EVENT for PLAN; both must outlive it. Sets the plan's wake_fds. NULL with
+ * errno when memory or descriptors are short. */
+struct pool *pool_new(sd_event *event, struct plan *plan, const struct pool_events *events, void *owner);
 
 /* Fills the slots. */
 void pool_start(struct pool *pool);

@@ -1,14 +1,14 @@
 /* Accepting connections.
  *
- * A shared socket is watched with EPOLLEXCLUSIVE (epoll_ctl(2)), which wakes one worker a connection. Its
- * rule of balance is in balance.h; here it is put to work:
- *  - after an accept that leaves this worker above its share it takes the sockets out of the epoll set and in
+ * A shared socket is watched with EPOLLEXCLUSIVE (epoll_ctl(2)), which wakes one worker a connection, the
+ * first of those who wait. The rule of balance is in balance.h; here it is put to work:
+ *  - after an accept that leaves this worker above its share it takes the socket out of the epoll set and in
  * again, and is last in the kernel's queue from then on;
- *  - woken although it is last and above its share, it knows that those before it are awake too, and looks
- * away for STAND_BACK_MS;
- *  - if the connection is still there after that, the others do not take it, whatever the reason, and this
- * worker does not wait for them again for PATIENCE_MS. So a stopped sibling costs one short pause a second.
- * A full worker looks away for longer while siblings have room, and refuses only when none has.
+ *  - woken all the same, it hands the connection on: it looks away and wakes the sibling that has fewest.
+ * Nobody else would, for the kernel has told this worker alone;
+ *  - a sibling that was asked and shows no sign of life is not asked again, nor counted, until its beat goes
+ * on: a stopped worker costs one short pause. A worker that becomes full looks away at once, as long as
+ * siblings have room, and refuses only when none has.
  *
  * It must not know what is said on a connection. */
 #include "worker/accept.h"
@@ -26,11 +26,9 @@
 #include "worker/stream.h"
 
 enum {
-    STAND_BACK_MS = 2, /* for siblings that are awake to take a connection */
-    FULL_BACK_MS = 50, /* how often a full worker looks whether its siblings still have room */
-    PATIENCE_MS = 1000,
-    SOON_MS = 10,     /* two ticks of the coarse clock: "still there" */
-    SHORTAGE_MS = 100 /* the pause when descriptors or kernel memory are short */
+    STAND_BACK_MS = 10, /* for a sibling to take over; more than a tick of the coarse clock */
+    FULL_BACK_MS = 100, /* how often a full worker looks whether its siblings still have room */
+    SHORTAGE_MS = 100   /* the pause when descriptors or kernel memory are short */
 };
 
 static bool is_stream(const struct worker *worker, unsigned socket)
@@ -57,13 +55,24 @@ static void unwatch(struct worker *worker, unsigned socket)
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->fds[socket], NULL);
 }
 
-int accept_start(struct worker *worker)
+static int watch_all(struct worker *worker)
 {
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && watch(worker, socket) < 0)
             return -1;
     worker->accepting.back_at_ms = 0;
     return 0;
+}
+
+int accept_start(struct worker *worker)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = event_tag(EVENT_WAKE, 0)};
+
+    worker->accepting.asked = -1;
+    /* Edge-triggered: each write is an event, and nobody needs to read. */
+    if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->plan->wake_fds[worker->place.slot], &event) < 0)
+        return -1;
+    return watch_all(worker);
 }
 
 /* Looks away until UNTIL_MS. */
@@ -87,72 +96,112 @@ uint64_t accept_deadline(const struct worker *worker)
     return worker->accepting.back_at_ms == 0 ? UINT64_MAX : worker->accepting.back_at_ms;
 }
 
-void accept_timers(struct worker *worker)
+/* The worker in SLOT of this generation, if it takes connections. */
+static const struct score *sibling(const struct worker *worker, uint32_t slot)
+{
+    const struct score *score =
+        &worker->plan->scoreboard->blocks[scoreboard_index(worker->place.generation, slot)];
+
+    return atomic_load_explicit(&score->ready, memory_order_relaxed) != 0 ? score : NULL;
+}
+
+static uint64_t beat_of(const struct score *score)
+{
+    return atomic_load_explicit(&score->beat, memory_order_relaxed);
+}
+
+/* If the sibling that was asked to take over has not moved, it is out until it does. */
+static void judge_asked(struct worker *worker)
 {
     struct accepting *accepting = &worker->accepting;
 
+    if (accepting->asked < 0)
+        return;
+    const struct score *score = sibling(worker, (uint32_t) accepting->asked);
+    if (score != NULL && beat_of(score) == accepting->asked_beat)
+        accepting->dead_beat[accepting->asked] = accepting->asked_beat + 1;
+    accepting->asked = -1;
+}
+
+void accept_timers(struct worker *worker)
+{
+    struct accepting *accepting = &worker->accepting;
     bool room = accepting->full && worker->live < worker->plan->limits.connections;
+
     if (accepting->back_at_ms == 0 || (worker->now_ms < accepting->back_at_ms && !room))
         return;
     accepting->full = false;
-    if (accept_start(worker) < 0) {
+    judge_asked(worker);
+    if (watch_all(worker) < 0)
         look_away(worker, worker->now_ms + SHORTAGE_MS);
-        return;
-    }
-    accepting->back_since_ms = worker->now_ms;
-    accepting->yielded = true;
 }
 
 static struct balance_view look_around(const struct worker *worker)
 {
-    const struct scoreboard *scoreboard = worker->plan->scoreboard;
-    struct balance_view view = {0};
+    struct balance_view view = {.workers = 1, .live = worker->live, .emptiest_live = UINT32_MAX};
 
     for (uint32_t slot = 0; slot < worker->plan->workers; slot++) {
-        const struct score *score = &scoreboard->blocks[scoreboard_index(worker->place.generation, slot)];
-        if (atomic_load_explicit(&score->ready, memory_order_relaxed) == 0)
+        const struct score *score = slot != worker->place.slot ? sibling(worker, slot) : NULL;
+        if (score == NULL)
+            continue;
+        if (worker->accepting.dead_beat[slot] == beat_of(score) + 1)
             continue;
         uint32_t live = atomic_load_explicit(&score->live, memory_order_relaxed);
         view.workers++;
         view.live += live;
-        if (slot != worker->place.slot && live < worker->plan->limits.connections)
-            view.room_elsewhere = true;
+        if (live < view.emptiest_live) {
+            view.emptiest_live = live;
+            view.emptiest = slot;
+        }
     }
     return view;
 }
 
-/* True when this worker leaves the connection to its siblings and now looks away. */
+/* Leaves the waiting connections to the sibling that has fewest, and looks away for PAUSE_MS. */
+static void hand_on(struct worker *worker, const struct balance_view *view, uint64_t pause_ms)
+{
+    const struct score *score = sibling(worker, view->emptiest);
+    uint64_t one = 1;
+
+    score_add(worker->score, COUNTER_handed_on, 1);
+    look_away(worker, worker->now_ms + pause_ms);
+    worker->accepting.asked = (int) view->emptiest;
+    worker->accepting.asked_beat = score != NULL ? beat_of(score) : 0;
+    (void) !write(worker->plan->wake_fds[view->emptiest], &one, sizeof(one));
+}
+
+static bool is_full(const struct worker *worker)
+{
+    return worker->live >= worker->plan->limits.connections;
+}
+
+/* True when this worker, because it is full or has enough, leaves what waits to a sibling. */
 static bool stand_back(struct worker *worker)
 {
-    struct accepting *accepting = &worker->accepting;
-    struct balance_view view = look_around(worker);
-    bool full = worker->live >= worker->plan->limits.connections;
-    uint64_t pause = 0;
+    bool full = is_full(worker);
 
-    if (full && view.room_elsewhere) {
-        pause = FULL_BACK_MS;
-    } else if (!full && accepting->yielded && worker->now_ms >= accepting->patience_until_ms &&
-               balance_above_share(&view, worker->live)) {
-        if (accepting->back_since_ms > 0 && worker->now_ms - accepting->back_since_ms <= SOON_MS)
-            accepting->patience_until_ms = worker->now_ms + PATIENCE_MS;
-        else
-            pause = STAND_BACK_MS;
-    }
-    if (pause == 0)
+    if (!full && worker->live <= BALANCE_FEW)
+        return false; /* the common case of a quiet service costs no look at the siblings */
+    struct balance_view view = look_around(worker);
+    if (full ? view.emptiest_live >= worker->plan->limits.connections
+             : !balance_above_share(&view, worker->live))
         return false;
-    score_add(worker->score, COUNTER_stood_back, 1);
-    accepting->full = full;
-    look_away(worker, worker->now_ms + pause);
+    worker->accepting.full = full;
+    hand_on(worker, &view, full ? FULL_BACK_MS : STAND_BACK_MS);
     return true;
 }
 
-/* Steps to the end of the kernel's queue when above the share. */
+/* After an accept: leaves when full, else goes to the end of the kernel's queue when above the share. */
 static void yield_place(struct worker *worker, unsigned socket)
 {
+    if (is_full(worker)) {
+        stand_back(worker);
+        return;
+    }
+    if (worker->live <= BALANCE_FEW)
+        return;
     struct balance_view view = look_around(worker);
-
-    worker->accepting.yielded = balance_above_share(&view, worker->live);
-    if (!worker->accepting.yielded)
+    if (!balance_above_share(&view, worker->live))
         return;
     unwatch(worker, socket);
     if (watch(worker, socket) < 0) /* no memory in the kernel: all of them again, a little later */
@@ -216,7 +265,11 @@ static void shortage(struct worker *worker, unsigned socket, int error)
         worker->spare = fcntl(worker->epoll, F_DUPFD_CLOEXEC, 0);
     }
     score_add(worker->score, COUNTER_accept_pauses, 1);
-    look_away(worker, worker->now_ms + SHORTAGE_MS);
+    struct balance_view view = look_around(worker);
+    if (is_shared(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
+        hand_on(worker, &view, SHORTAGE_MS);
+    else
+        look_away(worker, worker->now_ms + SHORTAGE_MS);
     if (log_allowed(limit, worker->now_ms)) {
         log_warning(
             "worker %u cannot accept connections: %s; pausing for %d ms (%llu such pauses not logged)",
@@ -256,9 +309,22 @@ void accept_event(struct worker *worker, unsigned socket)
     bool shared = is_shared(worker, socket);
 
     if (worker->accepting.back_at_ms != 0 || (shared && stand_back(worker)))
-        return; /* an event from before the sockets were taken out, or one for the others */
+        return; /* an event from before the sockets were taken out, or one that was handed on */
     /* One at a time: a loop until EAGAIN would cost a system call for each that comes alone, and epoll tells
      * of the next one together with what those who are connected want. */
-    if (accept_one(worker, socket) && shared)
+    if (accept_one(worker, socket) && shared && worker->accepting.back_at_ms == 0)
         yield_place(worker, socket);
+}
+
+void accept_wake(struct worker *worker)
+{
+    if (worker->accepting.back_at_ms != 0)
+        return; /* it will look anyway */
+    /* What waits is reported again by adding the socket: the kernel told somebody else of it. */
+    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
+        if (is_stream(worker, socket) && is_shared(worker, socket))
+            unwatch(worker, socket);
+    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
+        if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0)
+            look_away(worker, worker->now_ms + SHORTAGE_MS);
 }

@@ -16,6 +16,9 @@ void accept_stop(struct worker *worker);
 /* Handles a connection that waits on SOCKET. */
 void accept_event(struct worker *worker, unsigned socket);
 
+/* A sibling leaves what waits on the shared sockets to this worker. */
+void accept_wake(struct worker *worker);
+
 /* Watches the sockets again when the time has come. */
 void accept_timers(struct worker *worker);
 

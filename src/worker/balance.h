@@ -9,23 +9,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the scoreboard says of all workers of the generation, this one included. */
+enum {
+    BALANCE_FEW = 4 /* connections by which nobody minds to differ */
+};
+
+/* What the scoreboard says of the workers of the generation that can be relied on, this one included. */
 struct balance_view {
-    uint32_t workers;    /* that take connections */
-    uint64_t live;       /* connections of all of them */
-    bool room_elsewhere; /* a sibling has fewer than its limit */
+    uint32_t workers;
+    uint64_t live;          /* connections of all of them */
+    uint32_t emptiest;      /* the slot of the sibling that has fewest */
+    uint32_t emptiest_live; /* how many; UINT32_MAX: there is no sibling */
 };
 
 /* True when OWN connections are more than this worker's share: an eighth and a few above the mean, which
  * keeps the busiest below 1.25 times the mean where that matters, and steps aside rarely enough to cost
- * nothing. */
+ * nothing. The one that has fewest is never above its share. */
 static inline bool balance_above_share(const struct balance_view *view, uint32_t own)
 {
-    enum {
-        FEW = 4
-    };
-
-    return 8 * (uint64_t) own * view->workers > 9 * view->live + 8 * (uint64_t) FEW * view->workers;
+    return 8 * (uint64_t) own * view->workers > 9 * view->live + 8 * (uint64_t) BALANCE_FEW * view->workers;
 }
 
 #endif

@@ -129,13 +129,22 @@ int datagram_init(struct worker *worker)
     batch->in_bytes = malloc(BATCH * in_size);
     batch->out_bytes = malloc(BATCH * out_size);
     if (batch->in_bytes == NULL || batch->out_bytes == NULL)
-        return -1; /* the worker gives up and ends */
+        return -1;
     for (unsigned i = 0; i < BATCH; i++) {
         tie(batch, i);
         renew(batch, i);
     }
     set_up_guards(worker);
     return 0;
+}
+
+void datagram_close(struct worker *worker)
+{
+    if (worker->batch == NULL)
+        return;
+    free(worker->batch->in_bytes);
+    free(worker->batch->out_bytes);
+    free(worker->batch);
 }
 
 int datagram_start(struct worker *worker)

@@ -9,6 +9,9 @@
  * errno. */
 int datagram_init(struct worker *worker);
 
+/* Gives it back, also after a failure. */
+void datagram_close(struct worker *worker);
+
 /* Starts watching the datagram sockets. Returns 0, or -1 with errno. */
 int datagram_start(struct worker *worker);
 

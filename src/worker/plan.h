@@ -63,6 +63,8 @@ struct plan {
     struct plan_limits limits;
     uint32_t workers;
     bool access_log;
+    int *wake_fds; /* by slot: an eventfd(2) by which siblings tell a worker to look at the shared sockets
+                      again */
     struct scoreboard *scoreboard;
     struct sources *sources;
 };

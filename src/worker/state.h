@@ -17,6 +17,7 @@ enum {
 /* What an epoll event is about: a kind above, an index below. */
 enum event_kind {
     EVENT_LINK,
+    EVENT_WAKE,
     EVENT_SOCKET,
     EVENT_CONN
 };
@@ -36,13 +37,15 @@ enum {
     LIST_DELAY
 };
 
-/* When the listening sockets are watched; see accept.c. */
+/* When the listening sockets are watched, and which siblings can be relied on; see accept.c. */
 struct accepting {
-    uint64_t back_at_ms;        /* 0: watched; else they are not, until then */
-    uint64_t back_since_ms;     /* when they were last taken back */
-    uint64_t patience_until_ms; /* until then nobody else is waited for */
-    bool full;                  /* looks away because it is full: room brings it back at once */
-    bool yielded;               /* this worker is last in the kernel's queue of those to wake */
+    uint64_t back_at_ms; /* 0: watched; else they are not, until then */
+    bool full;           /* looks away because it is full: room brings it back at once */
+    int asked;           /* the slot that was asked to take over, or -1 */
+    uint64_t asked_beat; /* its beat at that time */
+    /* By slot: one more than the beat at which it was asked and did not move; 0: nothing is known against it.
+     */
+    uint64_t dead_beat[SCOREBOARD_SLOTS_MAX];
     struct log_limit log;
 };
 

@@ -35,7 +35,9 @@ int stream_init(struct worker *worker)
             worker->out_size = service->answer_max + TURN_SENTENCE_MAX;
         worker->list_ms[LIST_DELAY + i] = service->delay_ms;
     }
-    worker->in_size += TURN_RECEIVE_SIZE;
+    /* Room for the beginning of a message and a receive behind it; and for two messages of the largest kind,
+     * so that the first receive of mode AUTO has the newline that belongs to the first. */
+    worker->in_size += worker->in_size > TURN_RECEIVE_SIZE ? worker->in_size : TURN_RECEIVE_SIZE;
     worker->list_ms[LIST_IDLE] = plan->limits.idle_ms;
     worker->list_ms[LIST_WRITE] = plan->limits.write_ms;
     worker->list_ms[LIST_LINGER] = LINGER_MS;
@@ -45,6 +47,13 @@ int stream_init(struct worker *worker)
         return -1;
     return conns_open(&worker->conns, plan->limits.connections + REFUSALS_MAX, lists, worker->in_size,
                       worker->out_size);
+}
+
+void stream_close(struct worker *worker)
+{
+    conns_close(&worker->conns);
+    free(worker->in);
+    free(worker->out);
 }
 
 /* Throws away what a client still sends to a connection that is closed for our part. */

@@ -10,6 +10,9 @@
 /* Takes the memory that the plan's stream services need. Returns 0, or -1 with errno. */
 int stream_init(struct worker *worker);
 
+/* Gives it back, also after a failure. */
+void stream_close(struct worker *worker);
+
 /* Begins a conversation on the connected FD, which is owned from now on, with a client that came in on
  * SOCKET. COUNTED: the table of sources has it. */
 void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted);

@@ -224,6 +224,10 @@ void turn_readable(struct worker *worker, struct conn *conn)
 
     fetch_input(&turn);
     size_t room = worker->in_size - turn.length;
+    /* Chunks are cut at message_size: a rest that is short only because our room ends there would be a
+     * message that the client did not send. */
+    if (conn->framing.mode == FRAMING_CHUNK || conn->framing.mode == FRAMING_AUTO)
+        room -= room % turn.service->message_size;
     ssize_t got = recv(conn->fd, worker->in + turn.length, room, MSG_DONTWAIT);
     if (got < 0) {
         if (!connection_is_later(errno))

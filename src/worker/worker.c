@@ -28,7 +28,7 @@ enum {
 
 unsigned worker_descriptors(const struct plan *plan)
 {
-    return plan->limits.connections + REFUSALS_MAX + plan->socket_count + OWN_DESCRIPTORS;
+    return plan->limits.connections + REFUSALS_MAX + plan->socket_count + plan->workers + OWN_DESCRIPTORS;
 }
 
 /* Seconds after which an orphan is ended by SIGALRM, even one whose loop is stuck. */
@@ -139,6 +139,9 @@ static void dispatch(struct worker *worker, const struct epoll_event *event)
         else
             accept_event(worker, index);
         break;
+    case EVENT_WAKE:
+        accept_wake(worker);
+        break;
     case EVENT_LINK:
         link_event(worker);
         break;
@@ -197,10 +200,12 @@ int worker_run(const struct plan *plan, const struct worker_place *place)
         char reason[LINK_TEXT_MAX];
         snprintf(reason, sizeof(reason), "%s: %s", failed, strerror(errno));
         link_send(place->link, LINK_FAILED, 0, reason);
-        return EXIT_FAILURE;
+    } else {
+        atomic_store(&worker.score->ready, 1);
+        link_send(place->link, LINK_READY, 0, NULL);
+        serve(&worker);
     }
-    atomic_store(&worker.score->ready, 1);
-    link_send(place->link, LINK_READY, 0, NULL);
-    serve(&worker);
-    return EXIT_SUCCESS;
+    stream_close(&worker);
+    datagram_close(&worker);
+    return failed != NULL ? EXIT_FAILURE : EXIT_SUCCESS;
 }
