@@ -28,7 +28,9 @@
 enum {
     STAND_BACK_MS = 10, /* for a sibling to take over; more than a tick of the coarse clock */
     FULL_BACK_MS = 100, /* how often a full worker looks whether its siblings still have room */
-    SHORTAGE_MS = 100   /* the pause when descriptors or kernel memory are short */
+    SILENT_MS = 0,  /* a sibling that did not react does not count where taking one too many does no harm, */
+    LOST_MS = 1000, /* and when it has been so for long, not even before a client is refused */
+    SHORTAGE_MS = 100 /* the pause when descriptors or kernel memory are short */
 };
 
 static bool is_stream(const struct worker *worker, unsigned socket)
@@ -96,6 +98,11 @@ uint64_t accept_deadline(const struct worker *worker)
     return worker->accepting.back_at_ms == 0 ? UINT64_MAX : worker->accepting.back_at_ms;
 }
 
+static bool is_full(const struct worker *worker)
+{
+    return worker->live >= worker->plan->limits.connections;
+}
+
 /* The worker in SLOT of this generation, if it takes connections. */
 static const struct score *sibling(const struct worker *worker, uint32_t slot)
 {
@@ -110,41 +117,50 @@ static uint64_t beat_of(const struct score *score)
     return atomic_load_explicit(&score->beat, memory_order_relaxed);
 }
 
-/* If the sibling that was asked to take over has not moved, it is out until it does. */
+/* Notes whether the sibling that was asked to take over has moved since. */
 static void judge_asked(struct worker *worker)
 {
-    struct accepting *accepting = &worker->accepting;
+    struct silence *silence = &worker->accepting.silences[worker->accepting.asked];
+    const struct score *score = sibling(worker, (uint32_t) worker->accepting.asked);
+    uint64_t beat = worker->accepting.asked_beat + 1;
 
-    if (accepting->asked < 0)
+    if (score == NULL || beat_of(score) + 1 != beat)
         return;
-    const struct score *score = sibling(worker, (uint32_t) accepting->asked);
-    if (score != NULL && beat_of(score) == accepting->asked_beat)
-        accepting->dead_beat[accepting->asked] = accepting->asked_beat + 1;
-    accepting->asked = -1;
+    if (silence->beat != beat)
+        *silence = (struct silence){.beat = beat, .since_ms = worker->now_ms};
+}
+
+/* For how long the sibling in SLOT has not moved although it was asked; -1: it has not been asked in vain. */
+static int64_t silent_ms(const struct worker *worker, uint32_t slot, const struct score *score)
+{
+    const struct silence *silence = &worker->accepting.silences[slot];
+
+    return silence->beat == beat_of(score) + 1 ? (int64_t) (worker->now_ms - silence->since_ms) : -1;
 }
 
 void accept_timers(struct worker *worker)
 {
     struct accepting *accepting = &worker->accepting;
-    bool room = accepting->full && worker->live < worker->plan->limits.connections;
+    bool room = accepting->full && !is_full(worker), over = worker->now_ms >= accepting->back_at_ms;
 
-    if (accepting->back_at_ms == 0 || (worker->now_ms < accepting->back_at_ms && !room))
+    if (accepting->back_at_ms == 0 || (!over && !room))
         return;
+    if (over && accepting->asked >= 0)
+        judge_asked(worker);
+    accepting->asked = -1;
     accepting->full = false;
-    judge_asked(worker);
     if (watch_all(worker) < 0)
         look_away(worker, worker->now_ms + SHORTAGE_MS);
 }
 
-static struct balance_view look_around(const struct worker *worker)
+/* The siblings as the scoreboard shows them, but for those that have been silent for LOST_MS or longer. */
+static struct balance_view look_around(const struct worker *worker, int64_t lost_ms)
 {
     struct balance_view view = {.workers = 1, .live = worker->live, .emptiest_live = UINT32_MAX};
 
     for (uint32_t slot = 0; slot < worker->plan->workers; slot++) {
         const struct score *score = slot != worker->place.slot ? sibling(worker, slot) : NULL;
-        if (score == NULL)
-            continue;
-        if (worker->accepting.dead_beat[slot] == beat_of(score) + 1)
+        if (score == NULL || silent_ms(worker, slot, score) >= lost_ms)
             continue;
         uint32_t live = atomic_load_explicit(&score->live, memory_order_relaxed);
         view.workers++;
@@ -170,11 +186,6 @@ static void hand_on(struct worker *worker, const struct balance_view *view, uint
     (void) !write(worker->plan->wake_fds[view->emptiest], &one, sizeof(one));
 }
 
-static bool is_full(const struct worker *worker)
-{
-    return worker->live >= worker->plan->limits.connections;
-}
-
 /* True when this worker, because it is full or has enough, leaves what waits to a sibling. */
 static bool stand_back(struct worker *worker)
 {
@@ -182,7 +193,7 @@ static bool stand_back(struct worker *worker)
 
     if (!full && worker->live <= BALANCE_FEW)
         return false; /* the common case of a quiet service costs no look at the siblings */
-    struct balance_view view = look_around(worker);
+    struct balance_view view = look_around(worker, full ? LOST_MS : SILENT_MS);
     if (full ? view.emptiest_live >= worker->plan->limits.connections
              : !balance_above_share(&view, worker->live))
         return false;
@@ -200,7 +211,7 @@ static void yield_place(struct worker *worker, unsigned socket)
     }
     if (worker->live <= BALANCE_FEW)
         return;
-    struct balance_view view = look_around(worker);
+    struct balance_view view = look_around(worker, SILENT_MS);
     if (!balance_above_share(&view, worker->live))
         return;
     unwatch(worker, socket);
@@ -265,7 +276,7 @@ static void shortage(struct worker *worker, unsigned socket, int error)
         worker->spare = fcntl(worker->epoll, F_DUPFD_CLOEXEC, 0);
     }
     score_add(worker->score, COUNTER_accept_pauses, 1);
-    struct balance_view view = look_around(worker);
+    struct balance_view view = look_around(worker, SILENT_MS);
     if (is_shared(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
         hand_on(worker, &view, SHORTAGE_MS);
     else

@@ -43,9 +43,10 @@ struct accepting {
     bool full;           /* looks away because it is full: room brings it back at once */
     int asked;           /* the slot that was asked to take over, or -1 */
     uint64_t asked_beat; /* its beat at that time */
-    /* By slot: one more than the beat at which it was asked and did not move; 0: nothing is known against it.
-     */
-    uint64_t dead_beat[SCOREBOARD_SLOTS_MAX];
+    struct silence {
+        uint64_t beat; /* one more than the beat at which the sibling was asked and did not move; 0: never */
+        uint64_t since_ms;            /* when that was found first */
+    } silences[SCOREBOARD_SLOTS_MAX]; /* by slot */
     struct log_limit log;
 };
 
