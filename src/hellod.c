@@ -118,11 +118,30 @@ static int run(const struct options *options, struct config *config, struct prep
     return master_run(config, prepared);
 }
 
-int main(int argc, char **argv)
+/* Reads the config and makes the plan of it, and shows what is wrong with either. Returns 0, or -1 when
+ * memory is short. */
+static int load(const struct options *options, struct config **config, struct prepared *prepared)
 {
-    struct options options = {.config = default_config};
     char *errors = NULL;
     size_t length = 0;
+    FILE *stream = open_memstream(&errors, &length);
+
+    if (stream == NULL)
+        return -1;
+    *config = config_load(options->config, stream);
+    if (*config != NULL)
+        prepare_plan(prepared, *config);
+    fclose(stream);
+    show_errors(options, errors);
+    free(errors);
+    return *config != NULL ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct prepared prepared; /* large, and one for the whole life of the process */
+    struct options options = {.config = default_config};
+    struct config *config = NULL;
 
     if (descriptors_fill_standard() < 0)
         return MASTER_NO_SYSTEM;
@@ -130,19 +149,11 @@ int main(int argc, char **argv)
     if (result >= 0)
         return result;
     log_open();
-    FILE *stream = open_memstream(&errors, &length);
-    struct config *config = stream != NULL ? config_load(options.config, stream) : NULL;
-    struct prepared *prepared = calloc(1, sizeof(*prepared));
-    if (config == NULL || prepared == NULL) {
+    if (load(&options, &config, &prepared) < 0) {
         log_error("configuration: %s", strerror(errno));
         return MASTER_NO_SYSTEM;
     }
-    prepare_plan(prepared, config);
-    fclose(stream);
-    show_errors(&options, errors);
-    free(errors);
-    result = run(&options, config, prepared);
-    free(prepared);
+    result = run(&options, config, &prepared);
     config_free(config);
     return result;
 }

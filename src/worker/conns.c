@@ -122,10 +122,10 @@ struct conn *conns_first(const struct conns *conns, unsigned list)
 struct buffer *conns_buffer(struct conns *conns, struct conn *conn)
 {
     if (conn->buffer != CONN_NONE)
-        return conns_buffer_of(conns, conn);
+        return conns_buffer_at(conns, conn->buffer);
     bool reused = conns->buffer_free != CONN_NONE;
     conn->buffer = reused ? conns->buffer_free : conns->buffer_fresh++;
-    struct buffer *buffer = conns_buffer_of(conns, conn);
+    struct buffer *buffer = conns_buffer_at(conns, conn->buffer);
     if (reused)
         conns->buffer_free = buffer->next_free;
     *buffer = (struct buffer){0};

@@ -93,12 +93,16 @@ static inline struct conn *conns_at(const struct conns *conns, uint32_t index)
  */
 struct buffer *conns_buffer(struct conns *conns, struct conn *conn);
 
+/* The buffer of that number. */
+static inline struct buffer *conns_buffer_at(const struct conns *conns, int32_t number)
+{
+    return (struct buffer *) (void *) (conns->buffers + (size_t) number * conns->stride);
+}
+
 /* The buffer of CONN, or NULL. */
 static inline struct buffer *conns_buffer_of(const struct conns *conns, const struct conn *conn)
 {
-    if (conn->buffer == CONN_NONE)
-        return NULL;
-    return (struct buffer *) (void *) (conns->buffers + (size_t) conn->buffer * conns->stride);
+    return conn->buffer == CONN_NONE ? NULL : conns_buffer_at(conns, conn->buffer);
 }
 
 /* Gives the buffer of CONN back, if it has one. */
