@@ -162,7 +162,7 @@ fuzz:
 bench:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH)
-	@tests/bench/run --build $(BUILD)
+	@tests/bench/run --build $(BUILD) $(BENCH_OPTIONS)
 
 #: make install      into PREFIX (/usr/local) and SYSCONFDIR (/etc), below DESTDIR; never replaces a config
 SBIN  := $(DESTDIR)$(PREFIX)/sbin

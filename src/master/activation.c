@@ -4,6 +4,7 @@
  * never bound again (failure 15). */
 #include "master/activation.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -201,6 +202,7 @@ static struct wanted *match(const struct matching *matching, const struct passed
                   wanted_directive(passed->type));
         return NULL;
     }
+    assert(wanted != NULL); /* each listener wants at least one */
     if (difference != DIFFERS_NOT) {
         complain(matching, passed, wanted, difference);
         return NULL;

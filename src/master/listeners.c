@@ -11,23 +11,19 @@
 #include "master/activation.h"
 #include "master/wanted.h"
 
-/* Makes room for COUNT descriptors of the next socket of the plan; NULL when memory is short. */
+/* Enters the next socket into the plan, with room for COUNT descriptors: one, or one a worker. */
 static struct plan_socket *add(struct listeners *listeners, const struct wanted *wanted, unsigned count)
 {
     struct plan *plan = listeners->plan;
-    struct plan_socket *socket = &plan->sockets[plan->socket_count];
+    unsigned number = plan->socket_count++;
+    struct plan_socket *socket = &plan->sockets[number];
 
     *socket = (struct plan_socket){.service = wanted->listener,
                                    .family = wanted->binding.address.ss_family,
                                    .type = wanted->binding.type,
-                                   .fds = calloc(count, sizeof(int)),
+                                   .fds = listeners->fds + (size_t) number * plan->workers,
                                    .fd_count = count};
-    if (socket->fds == NULL) {
-        log_error("listening sockets: %s", strerror(errno));
-        return NULL;
-    }
-    listeners->passed[plan->socket_count] = -1;
-    plan->socket_count++;
+    listeners->passed[number] = -1;
     return socket;
 }
 
@@ -61,13 +57,10 @@ static int bind_one(struct listeners *listeners, const struct config *config, co
         complain_unbound(config, wanted, ENODEV);
         return -1;
     }
-    struct plan_socket *socket = add(listeners, wanted, count);
-    if (socket == NULL)
-        return -1;
+    const struct plan_socket *socket = add(listeners, wanted, count);
     if (binding_open(&wanted->binding, socket->fds, count, &listeners->paths[number]) == 0)
         return 0;
     int error = errno;
-    free(socket->fds);
     listeners->plan->socket_count--;
     if (wanted->optional && family_is_missing(error)) {
         log_notice("listener %s does without %s: this host does not have it", listener->name,
@@ -102,8 +95,6 @@ static int take_passed(struct listeners *listeners, const struct config *config,
 
     for (int i = 0; i < passed; i++) {
         struct plan_socket *socket = add(listeners, &wanted[matched[i].wanted], 1);
-        if (socket == NULL)
-            return -1;
         socket->fds[0] = matched[i].fd;
         listeners->passed[socket - listeners->plan->sockets] = matched[i].fd;
     }
@@ -166,7 +157,11 @@ int listeners_open(struct listeners *listeners, const struct config *config, str
     struct wanted wanted[PLAN_SOCKETS_MAX];
     unsigned count = wanted_list(config, wanted);
 
-    *listeners = (struct listeners){.plan = plan};
+    *listeners = (struct listeners){.plan = plan, .fds = calloc((size_t) count * plan->workers, sizeof(int))};
+    if (listeners->fds == NULL) {
+        log_error("listening sockets: %s", strerror(errno));
+        return -1;
+    }
     if (take_passed(listeners, config, wanted, count) < 0 ||
         bind_missing(listeners, config, wanted, count) < 0 || check_all_served(listeners, config) < 0) {
         listeners_close(listeners);
@@ -184,7 +179,8 @@ void listeners_close(struct listeners *listeners)
         binding_remove_path(&listeners->paths[i]);
         for (unsigned j = 0; j < plan->sockets[i].fd_count; j++)
             close(plan->sockets[i].fds[j]);
-        free(plan->sockets[i].fds);
     }
     plan->socket_count = 0;
+    free(listeners->fds);
+    listeners->fds = NULL;
 }

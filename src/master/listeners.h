@@ -12,6 +12,7 @@
 /* Sockets by number, as in the plan. */
 struct listeners {
     struct plan *plan;
+    int *fds; /* of all sockets, a row of as many as there are workers for each; the plan points into it */
     struct binding_path paths[PLAN_SOCKETS_MAX];
     int passed[PLAN_SOCKETS_MAX]; /* the number under which it was passed, -1: bound here */
 };

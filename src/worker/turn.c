@@ -243,7 +243,7 @@ void turn_readable(struct worker *worker, struct conn *conn)
 
 void turn_writable(struct worker *worker, struct conn *conn)
 {
-    struct buffer *buffer = conns_buffer_of(&worker->conns, conn);
+    struct buffer *buffer = conns_buffer(&worker->conns, conn);
     const char *out = buffer->bytes + worker->in_size;
     ssize_t sent = connection_send(conn->fd, out + buffer->out_start, buffer->out_end - buffer->out_start);
 

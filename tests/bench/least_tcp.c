@@ -132,7 +132,7 @@ static bool answer_lines(int fd)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || (strcmp(argv[1], "chunk") && strcmp(argv[1], "lines"))) {
+    if (argc != 2 || (strcmp(argv[1], "chunk") != 0 && strcmp(argv[1], "lines") != 0)) {
         fprintf(stderr, "usage: least_tcp chunk|lines\n");
         return 64;
     }

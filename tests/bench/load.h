@@ -1,5 +1,4 @@
-/* What the load generators of the bench share: names, sockets, waiting, and the pauses in which the server is
- * measured.
+/* What the load generators of the bench share: orders, names, sockets, waiting.
  *
  * They know the protocols from the outside only and share no code with the server. A wrong, missing or
  * surplus answer ends them with a message and a non-zero code. */
@@ -25,7 +24,7 @@ enum {
 
 static const char PREFIX[] = "Hello, ";
 
-static unsigned long answered; /* requests since the last pause */
+static unsigned long answered; /* requests of this order */
 
 /* Ends the program, which has failed at WHAT. */
 static inline void load_fail(const char *what)
@@ -34,15 +33,23 @@ static inline void load_fail(const char *what)
     exit(1);
 }
 
-/* Says on standard output WORD and the requests answered since the last time, and waits for a line: the
- * moment to look at the server, or to attach a tool to it. */
-static inline void load_pause(const char *word)
+/* Waits for the next order: a line on standard input with a number of requests. Returns it, or 0 at end of
+ * file. In the pauses between orders whoever gives them can look at the server. */
+static inline unsigned long load_order(void)
 {
-    printf("%s %lu\n", word, answered);
-    fflush(stdout);
+    unsigned long count = 0;
+
+    if (scanf("%lu", &count) != 1)
+        return 0;
     answered = 0;
-    if (getchar() == EOF)
-        exit(1);
+    return count;
+}
+
+/* Says on standard output that the order has been carried out. */
+static inline void load_report(void)
+{
+    printf("answered %lu\n", answered);
+    fflush(stdout);
 }
 
 /* Writes five letters that belong to NUMBER. */

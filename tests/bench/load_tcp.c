@@ -1,9 +1,11 @@
 /* The load generator for streams: asks a fixed number of requests and checks every byte of every answer.
  *
- * load_tcp requests PORT WARM-UP COUNT: 128 connections, each with one name without newline on its way.
- * load_tcp lines ...: 16 connections, each with 64 lines on their way.
- * load_tcp conversations ...: 32 at a time: connect, greeting, name, answer, close.
- * load_tcp idle ...: WARM-UP and then COUNT connections that stay open and do nothing. */
+ * load_tcp requests PORT: 128 connections, each with one name without newline on its way.
+ * load_tcp lines PORT: 16 connections, each with 64 lines on their way.
+ * load_tcp conversations PORT: 32 at a time: connect, greeting, name, answer, close.
+ * load_tcp idle PORT: connections that stay open and do nothing.
+ *
+ * How many is told on standard input, see load_order(). */
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -254,9 +256,9 @@ static void raise_descriptor_limit(void)
 
 int main(int argc, char **argv)
 {
-    const struct work *work = argc == 5 ? find_work(argv[1]) : NULL;
+    const struct work *work = argc == 3 ? find_work(argv[1]) : NULL;
     if (!work) {
-        fprintf(stderr, "usage: load_tcp requests|lines|conversations|idle PORT WARM-UP COUNT\n");
+        fprintf(stderr, "usage: load_tcp requests|lines|conversations|idle PORT\n");
         return 64;
     }
     port = atoi(argv[2]);
@@ -265,10 +267,10 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < work->peers; i++)
         peers[i].number = load_first_number(i);
     work->open(work);
-    work->ask(work, strtoul(argv[3], NULL, 10));
-    load_pause("warm");
-    work->ask(work, strtoul(argv[4], NULL, 10));
-    load_pause("asked");
+    for (unsigned long count; (count = load_order()) > 0;) {
+        work->ask(work, count);
+        load_report();
+    }
     work->close(work);
     return 0;
 }

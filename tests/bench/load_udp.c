@@ -1,7 +1,7 @@
 /* The load generator for datagrams: asks a fixed number of requests and checks every byte of every answer.
- *
- * load_udp PORT WARM-UP COUNT: 4 sockets, each with 32 datagrams on their way, sent and received in batches.
- * Answers may come in any order; a lost one ends the program after a while. */
+ * load_udp PORT: 4 sockets, each with 32 datagrams on their way, sent and received in batches. How many in
+ * all is told on standard input, see load_order(). Answers may come in any order; a lost one ends the program
+ * after a while. */
 #include <unistd.h>
 
 #include "load.h"
@@ -65,7 +65,7 @@ static unsigned take_answer(struct peer *peer, const char *answer, size_t length
 /* Receives the answers that are there, at least one, and writes their places to PLACES; returns how many. */
 static unsigned hear(struct peer *peer, unsigned *places)
 {
-    char answers[DEPTH][ANSWER_LENGTH + 1];
+    char answers[DEPTH][ANSWER_LENGTH + 1] = {0};
     struct iovec vectors[DEPTH];
     struct mmsghdr messages[DEPTH];
     lay_out(messages, vectors, answers[0], sizeof(answers[0]), DEPTH);
@@ -102,8 +102,8 @@ static void ask_all(unsigned long count)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: load_udp PORT WARM-UP COUNT\n");
+    if (argc != 2) {
+        fprintf(stderr, "usage: load_udp PORT\n");
         return 64;
     }
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -112,10 +112,10 @@ int main(int argc, char **argv)
         peers[i].fd = load_connect(SOCK_DGRAM, 0, atoi(argv[1]));
         load_watch(epoll_fd, peers[i].fd, i);
     }
-    ask_all(strtoul(argv[2], NULL, 10));
-    load_pause("warm");
-    ask_all(strtoul(argv[3], NULL, 10));
-    load_pause("asked");
+    for (unsigned long count; (count = load_order()) > 0;) {
+        ask_all(count);
+        load_report();
+    }
     for (unsigned i = 0; i < PEERS; i++) {
         char byte;
         if (recv(peers[i].fd, &byte, 1, MSG_DONTWAIT) >= 0)

@@ -49,7 +49,7 @@ class Process:
 
     def __init__(self, argv, pipe):
         self.argv = [str(word) for word in argv]
-        self.child = subprocess.Popen(self.argv, stdin=subprocess.PIPE, **{pipe: subprocess.PIPE})
+        self.child = subprocess.Popen(self.argv, bufsize=0, stdin=subprocess.PIPE, **{pipe: subprocess.PIPE})
         self.pipe = getattr(self.child, pipe)
         self.text = b""
 
@@ -73,28 +73,43 @@ class Process:
         self.text = self.text[match.end():]
         return match
 
-    def go_on(self):
-        """Ends a pause of a load generator."""
-        self.child.stdin.write(b"\n")
-        self.child.stdin.flush()
-
-    def end(self, signum=0):
-        """Waits for the end, after a signal if one is given; returns the exit code."""
+    def end(self, signum):
+        """Ends it with a signal; returns the exit code."""
         if self.child.poll() is None:
             self.child.send_signal(signum)
+        return self.collect()
+
+    def collect(self):
+        """Waits for its end, which standard input's end of file may bring; returns the exit code."""
+        self.child.stdin.close()
         try:
             self.child.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
-        for pipe in (self.child.stdin, self.child.stdout, self.child.stderr):
-            if pipe:
-                pipe.close()
+        self.pipe.close()
         return self.child.returncode
 
 
+class Load(Process):
+    """A load generator, which takes orders on standard input and pauses between them."""
+
+    def __init__(self, argv):
+        super().__init__(argv, "stdout")
+
+    def ask(self, count):
+        """Has COUNT requests asked; returns how many were answered, which batches may make a few more."""
+        self.child.stdin.write(b"%d\n" % count)
+        return int(self.wait_for(rb"answered (\d+)\n")[1])
+
+    def finish(self):
+        """Ends it; it has then seen that no surplus answer came."""
+        if self.collect() != 0:
+            raise Failure(f"{self.argv[0]} has failed")
+
+
 class Server(Process):
-    """A server that says its ports on standard error and then that it is ready; pid is the process that serves."""
+    """A server that says its ports and that it is ready on standard error; pid is the process that serves."""
 
     def __init__(self, argv):
         started = time.monotonic()
@@ -122,8 +137,12 @@ class Server(Process):
             time.sleep(0.003)
         raise Failure(f"{self.argv[0]} does not come to rest")
 
-    def cpu_ticks(self):
-        return sum(int(field) for field in stat_fields(self.pid)[11:13])
+    def cross_check(self):
+        """Both ways in which the kernel tells the processor time must agree, within two ticks and 2 %."""
+        tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
+        ours, theirs = self.cpu_ns(), sum(int(field) for field in stat_fields(self.pid)[11:13]) * tick_ns
+        if abs(ours - theirs) > 2 * tick_ns + 0.02 * ours:
+            raise Failure(f"schedstat says {ours} ns, utime and stime say {theirs:.0f} ns")
 
     def memory(self):
         """Bytes of every kind in smaps_rollup."""
