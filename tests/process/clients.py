@@ -20,6 +20,18 @@ def greeting(name):
     return b"Hello, " + name + b"!"
 
 
+def same(expected, got, then=""):
+    """Asserts that GOT is EXPECTED; says where they part, and what came then."""
+    if got == expected and not then:
+        return
+    at = next((i for i, pair in enumerate(zip(expected, got)) if pair[0] != pair[1]), min(len(expected), len(got)))
+    near = slice(max(0, at - 60), at + 60)
+    raise AssertionError(
+        f"{len(got)} bytes instead of {len(expected)}{then}; from byte {at} on they differ: "
+        f"got ...{got[near]!r}..., expected ...{expected[near]!r}..."
+    )
+
+
 class Stream:
     """A connection whose every operation has a deadline.
 
@@ -97,8 +109,8 @@ class Stream:
                     break
                 got += piece
         except socket.timeout:
-            raise AssertionError(f"expected {data!r}, got {got!r} and then nothing") from None
-        assert got == data, f"expected {data!r}, got {got!r}"
+            same(data, got, " and then nothing")
+        same(data, got)
 
     def rest(self):
         """Everything up to the end of file."""
@@ -114,8 +126,7 @@ class Stream:
 
     def expect_end(self, data=b""):
         """Asserts that DATA comes, and then an end of file, not a reset."""
-        got = self.rest()
-        assert got == data, f"expected {data!r} and the end, got {got!r}"
+        same(data, self.rest())
 
     def quiet(self):
         """True if nothing, not even an end of file, has arrived."""
@@ -204,8 +215,7 @@ class Datagram:
 
     def expect(self, data, answer):
         """Sends DATA and asserts that ANSWER comes, from where DATA was sent to."""
-        got = self.ask(data)
-        assert got == answer, f"{data!r}: expected {answer!r}, got {got!r}"
+        same(answer, self.ask(data))
 
     def quiet(self):
         """True if no datagram is waiting."""

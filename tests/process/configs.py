@@ -7,7 +7,6 @@ import grp
 import os
 import pwd
 import re
-from pathlib import Path
 
 # Listeners to build configs from; port 0: the kernel picks one. Use {**GREETING, "framing": "chunk"} for variants.
 GREETING = {"name": "greeting", "protocol": "greeting", "type": "stream", "address": "127.0.0.1", "port": 0}

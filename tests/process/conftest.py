@@ -46,8 +46,8 @@ def ipv6():
 
 @pytest.fixture
 def folder():
-    """An empty directory with a path short enough for AF_UNIX sockets; it belongs to the user that the daemon becomes, as
-    RuntimeDirectory= would have it, so that the daemon can take its sockets away."""
+    """An empty directory with a path short enough for AF_UNIX sockets. It belongs to the user that the daemon becomes,
+    as RuntimeDirectory= would have it, so that the daemon can take its sockets away."""
     path = Path(tempfile.mkdtemp(prefix="hellod-"))
     path.chmod(0o755)
     if identity := unprivileged():

@@ -18,9 +18,6 @@ from watch import wait_until
 
 CLONE_NEWNET = 0x40000000
 
-# Python 3.11 has no socket constants for these.
-IPV6_FREEBIND = 78
-
 
 def words():
     """The command words that put a program into a network namespace of its own: ([...], None), or (None, reason)."""

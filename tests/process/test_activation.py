@@ -17,6 +17,14 @@ from configs import GREETING, HELLO
 from hellodtest import EXIT_SOCKETS, Hellod, refused
 
 
+TYPES = {socket.SOCK_STREAM: "stream", socket.SOCK_DGRAM: "datagram", socket.SOCK_SEQPACKET: "seqpacket"}
+
+
+def on_path(path):
+    """A greeting listener on PATH."""
+    return {"name": "greeting", "protocol": "greeting", "type": "stream", "path": str(path)}
+
+
 @pytest.fixture
 def passed():
     """Makes sockets that are closed after the test."""
@@ -97,7 +105,7 @@ def test_port_0_takes_any_port(passed):
         talks(tcp.getsockname())
 
 
-@pytest.mark.parametrize("names", (None, "hellod.socket:hellod.socket:hellod.socket", "::"), ids=("none", "unit", "empty"))
+@pytest.mark.parametrize("names", (None, "a.socket:a.socket:a.socket", "::"), ids=("none", "unit", "empty"))
 def test_by_type_family_and_port(passed, names):
     # Failure 12: LISTEN_FDNAMES is optional; and a unit without FileDescriptorName= gives all its own name.
     tcp, other, udp = passed(), passed(), passed(socket.SOCK_DGRAM)
@@ -132,7 +140,8 @@ def test_star_takes_two_sockets(passed, ipv6, name):
 def test_star_takes_one_socket_for_both_families(passed, ipv6, name, activation):
     # Failures 14 and 18: ListenStream=3288 without BindIPv6Only= is this; setting options on it was fatal.
     tcp = passed(host="::", v6only=False)
-    config = {"activation": activation, "listen": [{**GREETING, "address": "*", "port": port_of(tcp)}], "log": {"access": True}}
+    listeners = [{**GREETING, "address": "*", "port": port_of(tcp)}]
+    config = {"activation": activation, "listen": listeners, "log": {"access": True}}
     with Hellod(config, sockets=[(name, tcp)]) as daemon:
         assert descriptors_of(daemon) == [("greeting", 3)]
         talks(("::1", port_of(tcp)))
@@ -170,8 +179,7 @@ def test_all_kinds_together(passed, folder, ipv6):
     listeners = []
     for name, sock in socks.items():
         model = HELLO if sock.type == socket.SOCK_DGRAM else GREETING
-        kind = {socket.SOCK_STREAM: "stream", socket.SOCK_DGRAM: "datagram", socket.SOCK_SEQPACKET: "seqpacket"}[sock.type]
-        listener = {"name": name, "protocol": model["protocol"], "type": kind}
+        listener = {"name": name, "protocol": model["protocol"], "type": TYPES[sock.type]}
         bound = sock.getsockname()
         if sock.family == socket.AF_UNIX:
             listener["path"] = "@" + bound[1:].decode() if isinstance(bound, bytes) else bound
@@ -222,6 +230,17 @@ def test_a_blocking_socket_blocks_nobody(passed):
             silent.ask(b"Bob", b"Hello, Bob!")
 
 
+def test_per_worker_is_for_sockets_of_our_own(passed):
+    tcp, udp = passed(), passed(socket.SOCK_DGRAM)
+    listeners = [{**GREETING, "port": port_of(tcp)}, {**HELLO, "port": port_of(udp)}]
+    config = {"workers": 3, "listen": [{**listener, "per_worker": True} for listener in listeners]}
+    with Hellod(config, sockets=[("greeting", tcp), ("hello", udp)]) as daemon:
+        assert sorted(descriptors_of(daemon)) == [("greeting", 3), ("hello", 4)]
+        for _ in range(10):
+            talks(tcp.getsockname())
+            answers(udp.getsockname())
+
+
 def test_passed_sockets_survive(passed):
     # Nobody is refused while the daemon is down: the queue belongs to the socket, and whoever passed it still has it.
     tcp, udp = passed(), passed(socket.SOCK_DGRAM)
@@ -241,7 +260,7 @@ def test_passed_sockets_survive(passed):
 def test_passed_path_is_not_unlinked(passed, folder):
     path = folder / "socket"
     tcp = passed(host=str(path))
-    config = {"listen": [{"name": "greeting", "protocol": "greeting", "type": "stream", "path": str(path)}]}
+    config = {"listen": [on_path(path)]}
     for _ in range(2):
         with Hellod(config, sockets=[("greeting", tcp)]):
             talks(str(path))
@@ -257,7 +276,7 @@ def test_for_another_process(passed):
         talks(daemon.address("greeting"))
 
 
-@pytest.mark.parametrize("variables", ({"LISTEN_FDS": "0"}, {"LISTEN_FDNAMES": ""}, {"LISTEN_PID": None, "LISTEN_FDS": "1"}), ids=str)
+@pytest.mark.parametrize("variables", ({"LISTEN_FDS": "0"}, {"LISTEN_FDNAMES": ""}, {"LISTEN_FDS": "1"}), ids=str)
 def test_nothing_passed(variables):
     env = {"LISTEN_PID": None, **variables}
     with Hellod({"listen": [GREETING]}, env=env) as daemon:
@@ -293,7 +312,7 @@ def test_right_name_wrong_type(passed):
 
 def test_right_name_wrong_local_type(passed, folder):
     local = passed(socket.SOCK_SEQPACKET, host=str(folder / "socket"))
-    config = {"listen": [{"name": "greeting", "protocol": "greeting", "type": "stream", "path": str(folder / "socket")}]}
+    config = {"listen": [on_path(folder / "socket")]}
     with refused(config, EXIT_SOCKETS, sockets=[("greeting", local)]) as failed:
         assert_blames(failed, [r"(descriptor|socket) 3\b", re.escape(str(folder / "socket"))], "type")
 
@@ -303,7 +322,7 @@ def test_right_name_wrong_family(passed, ipv6):
     tcp = passed(host="::1")
     config = {"listen": [{**GREETING, "port": port_of(tcp)}]}
     with refused(config, EXIT_SOCKETS, sockets=[("greeting", tcp)]) as failed:
-        assert_blames(failed, [r"(descriptor|socket) 3\b", re.escape(f"[::1]:{port_of(tcp)}")], "address")
+        assert_blames(failed, [r"(descriptor|socket) 3\b", "family", re.escape(f"[::1]:{port_of(tcp)}")], "address")
 
 
 @pytest.mark.parametrize("address", ("127.0.0.1", "*"))
@@ -311,7 +330,7 @@ def test_right_name_local_socket_for_an_address(passed, folder, address):
     local = passed(host=str(folder / "socket"))
     config = {"listen": [{**GREETING, "address": address}]}
     with refused(config, EXIT_SOCKETS, sockets=[("greeting", local)]) as failed:
-        assert_blames(failed, [r"(descriptor|socket) 3\b", re.escape(str(folder / "socket"))], "address")
+        assert_blames(failed, [r"(descriptor|socket) 3\b", "family", re.escape(str(folder / "socket"))], "address")
 
 
 @pytest.mark.parametrize("host", ("127.0.0.2", "0.0.0.0"))
@@ -346,7 +365,7 @@ def test_right_name_wrong_port(passed):
 
 def test_right_name_wrong_path(passed, folder):
     local = passed(host=str(folder / "one"))
-    config = {"listen": [{"name": "greeting", "protocol": "greeting", "type": "stream", "path": str(folder / "two")}]}
+    config = {"listen": [on_path(folder / "two")]}
     with refused(config, EXIT_SOCKETS, sockets=[("greeting", local)]) as failed:
         assert_blames(failed, [r"(descriptor|socket) 3\b", re.escape(str(folder / "one"))], "path")
     assert (folder / "one").is_socket() and not (folder / "two").exists()

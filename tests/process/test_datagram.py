@@ -63,7 +63,8 @@ def test_names_of_all_lengths(daemon, listener):
 
 def test_text_of_all_kinds(daemon):
     with daemon.datagrams() as client:
-        for name in ("Zoë", "日本", "😀", "a b", "!", "%s%n", "Hello", "Hello, ", "\u00a0", "\ufeff", "\U0010fffd"):
+        names = ["Zoë", "日本", "😀", "a b", "!", "%s%n", "Hello", "Hello, ", "\u00a0", "\ufeff", "\U0010fffd"]
+        for name in names:
             client.expect(name.encode(), greeting(name.encode()))
 
 
@@ -293,7 +294,8 @@ def test_answers_come_from_the_asked_address_ipv6(ipv6):
 
 def wired(neighbour):
     """Two wires to NEIGHBOUR, with two addresses a family on the first of our ends."""
-    neighbour.wire("w1", "f1", ["10.1.0.1/24", "10.1.0.3/24", "fd00:1::1/64", "fd00:1::3/64"], ["10.1.0.2/24", "fd00:1::2/64"])
+    ours = ["10.1.0.1/24", "10.1.0.3/24", "fd00:1::1/64", "fd00:1::3/64"]
+    neighbour.wire("w1", "f1", ours, ["10.1.0.2/24", "fd00:1::2/64"])
     neighbour.wire("w2", "f2", ["10.2.0.1/24", "fd00:2::1/64"], ["10.2.0.2/24", "fd00:2::2/64"])
 
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from clients import PROMPT, greeting
+from clients import PROMPT, greeting, same
 from configs import GREETING
 from hellodtest import Hellod
 from watch import seeded
@@ -16,7 +16,8 @@ from watch import seeded
 @pytest.fixture(scope="module")
 def daemon():
     listeners = [{**GREETING, "name": framing, "framing": framing} for framing in ("auto", "chunk", "line")]
-    with Hellod({"listen": listeners}) as running:
+    # Some tests here do not read for a while, and for longer on slow machines.
+    with Hellod({"listen": listeners, "limits": {"write_timeout": 300.0}}) as running:
         yield running
 
 
@@ -36,18 +37,25 @@ def answers(lines):
 @pytest.mark.parametrize("ending", (b"\n", b"\r\n"), ids=("LF", "CRLF"))
 def test_line_byte_by_byte(daemon, ending):
     with daemon.connect("line").greeted() as client:
-        for byte in b"Bob":
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in b"Bob" + ending[:-1]:
             client.send(bytes([byte]))
-        if ending == b"\r\n":
-            client.send(b"\r")
         client.ask(b"\n", b"Hello, Bob!" + ending)
 
 
-def test_split_between_cr_and_lf(daemon):
+@pytest.mark.parametrize("begun", (b"", b"B", b"Bob", b"Bob\r", b"\r", b"n" * 1024, b"n" * 1024 + b"\r"), ids=len)
+def test_line_cut_at_every_kind_of_place(daemon, begun):
+    whole = begun.rstrip(b"\r")
     with daemon.connect("line").greeted() as client:
-        client.send(b"n" * 1024 + b"\r")
-        client.ask(b"\nBob\r", greeting(b"n" * 1024) + b"\r\n")
-        client.ask(b"\n", b"Hello, Bob!\r\n")
+        # When Ann has her answer, the beginning behind her has been received too.
+        client.ask(b"Ann\n" + begun, b"Hello, Ann!\n")
+        if begun.endswith(b"\r"):
+            client.ask(b"\n", answers([whole + b"\r\n"]))
+        elif len(begun) == 1024:
+            client.ask(b"\r\n", answers([whole + b"\r\n"]))
+        else:
+            client.ask(b"by\n", answers([whole + b"by\n"]))
+        client.ask(b"Eve\n", b"Hello, Eve!\n")
 
 
 def test_two_lines_and_a_half_in_one_send(daemon):
@@ -100,6 +108,19 @@ def test_chunks_are_cut_at_message_size(daemon, framing):
         client.expect_end()
 
 
+@pytest.mark.parametrize("size", (1, 7, 1000, 1024, 16384))
+def test_chunks_of_own_size(size):
+    # More than is received at once, and still one segment; and the other listener's size is nothing to this one.
+    chunks = {**GREETING, "framing": "chunk", "message_size": size}
+    sent = bytes(range(48, 58)) * 3000
+    pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+    with Hellod({"listen": [chunks, {**GREETING, "name": "other", "message_size": 1500}]}) as daemon:
+        with daemon.connect(receive_buffer=1 << 20).greeted() as client:
+            client.ask(sent, b"".join(greeting(piece) for piece in pieces))
+            client.finish()
+            client.expect_end()
+
+
 def test_farewell_as_the_rest_of_a_cut_chunk(daemon):
     with daemon.connect("chunk").greeted() as client:
         client.send(b"n" * 1024 + b"disconnect")
@@ -128,7 +149,7 @@ def test_answers_leave_together(daemon):
 def test_10000_lines_read_while_they_are_sent(daemon, framing):
     lines = [b"%d" % i + b"x" * (i % 90) + b"\n" for i in range(10000)]
     with daemon.connect(framing) as client:
-        assert client.exchange(b"".join(lines)) == PROMPT + answers(lines)
+        same(PROMPT + answers(lines), client.exchange(b"".join(lines)))
 
 
 @pytest.mark.parametrize("framing", ("auto", "line"))
@@ -138,8 +159,7 @@ def test_10000_lines_read_after_as_many_as_fit_were_sent(daemon, framing):
     sent = b"".join(lines)
     with daemon.connect(framing, receive_buffer=4096, seconds=20) as client:
         fitted = client.send_what_fits(sent)
-        got = client.exchange(sent[fitted:])
-        assert got == PROMPT + answers(lines)
+        same(PROMPT + answers(lines), client.exchange(sent[fitted:]))
 
 
 @pytest.mark.seconds(120)
@@ -207,7 +227,7 @@ def test_random_splits_of_random_lines(daemon, framing):
             # Each piece leaves as it is.
             client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             got = client.exchange(whole, pieces)
-        assert got == PROMPT + answers(lines), f"pieces: {pieces!r}"
+        same(PROMPT + answers(lines), got)
 
 
 def test_random_last_line_without_ending(daemon):
@@ -216,4 +236,4 @@ def test_random_last_line_without_ending(daemon):
         lines = random_lines(chance, chance.randrange(0, 10)) + [b"x" * chance.randrange(1, 1025)]
         with daemon.connect("line") as client:
             got = client.exchange(b"", random_pieces(chance, b"".join(lines)))
-        assert got == PROMPT + answers(lines)
+        same(PROMPT + answers(lines), got)

@@ -119,6 +119,25 @@ def test_address_that_comes_later(host, bits):
             netns.ip(f"addr del {host}/{bits} dev lo")  # and it may go and come back
 
 
+@pytest.mark.netns
+def test_link_local_address():
+    netns.ip("link add w1 type veth peer name w2")
+    for device, address in (("w1", "fe80::1:1/64"), ("w2", "fe80::1:2/64")):
+        netns.ip(f"link set {device} up")
+        netns.add_address(address, device)
+    address = "fe80::1:1%w1"
+    with Hellod({"listen": [{**GREETING, "address": address}, {**HELLO, "address": address}]}) as daemon:
+        scope = socket.if_nametoindex("w1")
+        ports = [listener.address[1] for listener in daemon.listeners]
+        with Stream(("fe80::1:1", ports[0], 0, scope)).greeted() as client:
+            client.ask(b"Bob", b"Hello, Bob!")
+        with Datagram(("fe80::1:1", ports[1], 0, scope)) as client:
+            client.send(b"Bob")
+            assert client.receive()[0] == b"Hello, Bob!"
+    with refused({"listen": [{**GREETING, "address": "fe80::1:1%w3"}]}, EXIT_SOCKETS) as failed:
+        assert_names(failed, "greeting", "fe80::1:1%w3", key="address")
+
+
 # ---- taken already ----
 
 
@@ -134,8 +153,8 @@ def taken(kind, family=socket.AF_INET, reuseport=False):
 
 
 def assert_names(failed, listener, text, key="port"):
-    """One line of the log says which LISTENER cannot have its socket, why or where (TEXT), and the config's line: that of
-    KEY or that where the listener begins, just before its name."""
+    """One line of the log says which LISTENER cannot have its socket, why or where (TEXT), and the config's line: that
+    of KEY or that where the listener begins, just before its name."""
     path, _, number = failed.where(f'name = "{listener}"').rpartition(":")
     where = [f"{path}:{int(number) - 1}", failed.where(rf"\b{key} =", after=f'name = "{listener}"')]
     for _, line in failed.lines:
@@ -146,10 +165,10 @@ def assert_names(failed, listener, text, key="port"):
 
 @pytest.mark.parametrize("per_worker", (False, True), ids=("shared", "per_worker"))
 @pytest.mark.parametrize("reuseport", (False, True), ids=("plain", "with SO_REUSEPORT"))
-@pytest.mark.parametrize("kind, model", ((socket.SOCK_STREAM, GREETING), (socket.SOCK_DGRAM, HELLO)), ids=("tcp", "udp"))
-def test_port_in_use(kind, model, reuseport, per_worker):
+@pytest.mark.parametrize("model", (GREETING, HELLO), ids=("tcp", "udp"))
+def test_port_in_use(model, reuseport, per_worker):
     # Failure 11: with SO_REUSEPORT on both sides two programs share a port in silence.
-    holder, port = taken(kind, reuseport=reuseport)
+    holder, port = taken(socket.SOCK_STREAM if model is GREETING else socket.SOCK_DGRAM, reuseport=reuseport)
     other = HELLO if model is GREETING else GREETING
     with holder, refused(
         {"listen": [other, {**model, "port": port, "per_worker": per_worker}]}, EXIT_SOCKETS

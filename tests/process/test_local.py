@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from clients import PROMPT, Datagram, greeting
+from clients import PROMPT, Datagram, greeting, same
 from configs import GREETING, HELLO, UPPER
 from hellodtest import Hellod
 from watch import seeded, wait_until
@@ -49,7 +49,7 @@ def test_stream(folder, where):
             client.send(b"disconnect\n")
             client.expect_end()
         with daemon.connect() as client:
-            assert client.exchange(b"Ann\nBob") == PROMPT + b"Hello, Ann!\nHello, Bob!"
+            same(PROMPT + b"Hello, Ann!\nHello, Bob!", client.exchange(b"Ann\nBob"))
 
 
 def test_stream_sentence_arrives_though_the_client_goes_on(folder):
@@ -65,12 +65,12 @@ def test_stream_10000_lines(folder):
     with serving(GREETING, folder, "path") as daemon, daemon.connect() as client:
         lines = [b"%d\n" % i for i in range(10000)]
         answers = b"".join(greeting(line[:-1]) + b"\n" for line in lines)
-        assert client.exchange(b"".join(lines)) == PROMPT + answers
+        same(PROMPT + answers, client.exchange(b"".join(lines)))
 
 
 def test_stream_upper(folder):
     with serving(UPPER, folder, "path") as daemon, daemon.connect("upper") as client:
-        assert client.exchange(b"abc" * 1000) == b"ABC" * 1000
+        same(b"ABC" * 1000, client.exchange(b"abc" * 1000))
 
 
 # ---- seqpacket: one packet, one answer ----

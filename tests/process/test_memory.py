@@ -1,7 +1,5 @@
 """What connections cost in memory, and that it is given back."""
 
-import os
-
 from clients import PROMPT
 from configs import GREETING, HELLO
 from hellodtest import Hellod

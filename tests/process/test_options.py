@@ -30,7 +30,7 @@ def config_file(folder, config, conf_d=None):
 def test_help(option):
     done = run(option)
     assert done.returncode == EXIT_OK and done.stderr == ""
-    for name in ("-c", "-t", "-T", "-v", "-V", "-h", "--config", "--check", "--dump", "--verbose", "--version", "--help"):
+    for name in "-c -t -T -v -V -h --config --check --dump --verbose --version --help".split():
         assert re.search(rf"(?<![\w-]){name}\b", done.stdout), name
 
 
@@ -41,9 +41,9 @@ def test_version(option):
     assert re.fullmatch(r"hellod \d+(\.\d+)+\S*\n", done.stdout)
 
 
-@pytest.mark.parametrize("arguments", (["-x"], ["--nonsense"], ["-c"], ["stray"], ["-t", "stray"], ["--check=yes"]), ids=" ".join)
+@pytest.mark.parametrize("arguments", ("-x", "--nonsense", "-c", "stray", "-t stray", "--check=yes"))
 def test_usage(arguments):
-    done = run(*arguments)
+    done = run(*arguments.split())
     assert done.returncode == EXIT_USAGE
     assert done.stdout == "" and "hellod" in done.stderr
 
@@ -71,8 +71,9 @@ listen = ( { name = "greeting"; protocol = "greting"; type = "stream";
     path = config_file(folder, text)
     done = run("-t", "-c", path)
     assert done.returncode == EXIT_CONFIG
-    for line, words in ((1, "workers"), (2, "connections"), (3, "idle_timeout"), (4, "greeting"), (6, "port"), (8, "answer")):
-        assert re.search(rf"{re.escape(str(path))}:{line}: .*\b{words}\b", done.stderr), (line, words, done.stderr)
+    expected = {1: "workers", 2: "connections", 3: "idle_timeout", 4: "greeting", 6: "port", 8: "answer"}
+    for line, word in expected.items():
+        assert re.search(rf"{re.escape(str(path))}:{line}: .*\b{word}\b", done.stderr), (line, word, done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,11 @@ def test_errors_of_a_start_are_those_of_the_check(folder):
 
 
 def test_later_file_wins(folder):
-    drop_ins = {"10-a.conf": "workers = 3;", "20-b.conf": "workers = 4;\n\nlimits = { connections = 77; };", "z.bak": "nonsense"}
+    drop_ins = {
+        "20-b.conf": "workers = 4;\n\nlimits = { connections = 77; };",
+        "10-a.conf": "workers = 3;",
+        "z.bak": "nonsense",
+    }
     path = config_file(folder, SERVES, drop_ins)
     done = run("-T", "-c", path)
     assert done.returncode == EXIT_OK, done.stderr
@@ -167,10 +172,11 @@ def values(dump):
 
 @pytest.mark.parametrize("option", ("-T", "--dump"))
 def test_dump_is_a_config_with_the_same_values(folder, option):
-    local = {"name": "local", "protocol": "greeting", "type": "seqpacket", "path": "@hellod", "prompt": 'a "b" \\ \t%ß'}
+    local = {"name": "local", "protocol": "greeting", "type": "seqpacket", "path": "@hellod", "prompt": 'a "b" \\\t%ß'}
     odd = {**GREETING, "name": "odd", "delay": 0.25, "answer": "%s: 100%%!"}
     open_hello = {**HELLO, "name": "open", "guard": {"text": False}}
-    config = {**SERVES, "listen": [GREETING, HELLO, local, odd, open_hello], "log": {"access": True}, "exempt": ["10.0.0.0/8", "::1"]}
+    listeners = [GREETING, HELLO, local, odd, open_hello]
+    config = {**SERVES, "listen": listeners, "log": {"access": True}, "exempt": ["10.0.0.0/8", "::1"]}
     first = run("-c", config_file(folder, config), option)
     assert first.returncode == EXIT_OK, first.stderr
     again = folder / "again.conf"
@@ -278,7 +284,7 @@ def test_terminal_gets_plain_lines(folder):
     path = config_file(folder, "nonsense = 1;\n")
     master, slave = pty.openpty()
     try:
-        done = subprocess.run([binary(), "-c", path], stdin=slave, stdout=slave, stderr=slave, timeout=10 * SLOW, check=False)
+        done = subprocess.run([binary(), "-c", path], stdin=slave, stdout=slave, stderr=slave, timeout=10 * SLOW)
         os.close(slave)
         slave = None
         said = b""

@@ -93,7 +93,7 @@ static void test_internet_text(void **state)
 
 static void test_local_text(void **state)
 {
-    char path[109] = "/run/";
+    char path[109] = "/run/", name[110] = "@";
     union address address;
 
     (void) state;
@@ -108,6 +108,10 @@ static void test_local_text(void **state)
     memset(path + 5, 'x', 103);
     assert_text(&address, make_local(&address, path, 108), path);
     assert_text(&address, make_local(&address, path, 108) + 1, path);
+    memset(name + 1, 'x', 107);
+    path[0] = '\0';
+    memset(path + 1, 'x', 107);
+    assert_text(&address, make_local(&address, path, 108), name);
 }
 
 static void test_interface_of_link_local(void **state)

@@ -51,6 +51,7 @@ static void test_largest_numbers(void **state)
     assert_false(balance_above_share(&view, UINT32_MAX));
     view.live = 255;
     assert_true(balance_above_share(&view, UINT32_MAX));
+    assert_true(balance_above_share(&view, 1u << 29)); /* eight times that has no place in 32 bits */
 }
 
 static void test_promises(void **state)

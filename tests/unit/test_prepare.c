@@ -1,5 +1,4 @@
-/* From config text to plan: what is refused, word for word with its line, and the plain values that come out.
- */
+/* From config text to plan: what is refused, word for word with its line, and the values that come out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,4 @@
-/* Connections per source: one process against a naive count, then several at once, and one killed in the
- * middle. */
+/* Connections per source: one process that does as several would, against a naive count. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,20 +6,14 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "seed.h"
-#include "worker/sources.c"
+#include "sources_help.h"
 
 enum {
     TABLES = 3,
     CONNECTIONS = 16, /* a table; small, so that entries collide */
-    WORKERS = 4,
-    ADDRESSES = 14,
-    DEADLINE_SECONDS = 120
+    ADDRESSES = 14
 };
 
 /* Some of one network and of one /64, some that differ in the last bit of either, and ones that are alike in
@@ -74,17 +67,6 @@ static enum sources_verdict naive_verdict(const struct admitted *list, unsigned 
     if (wish.per_source > 0 && source >= wish.per_source)
         return SOURCES_SOURCE_FULL;
     return wish.per_prefix > 0 && prefix >= wish.per_prefix ? SOURCES_PREFIX_FULL : SOURCES_ADMITTED;
-}
-
-/* Nothing is left in TABLE. */
-static bool is_empty(const struct sources *sources, unsigned table)
-{
-    struct table own = table_at(sources, table);
-
-    for (uint32_t i = 0; i <= sources->mask; i++)
-        if (own.places[i] != 0)
-            return false;
-    return own.fill->used == 0;
 }
 
 static unsigned forget_table(struct admitted *list, unsigned count, unsigned table)
@@ -180,148 +162,6 @@ static void test_full_table(void **state)
         sources_remove(sources, 0, various[i], 4096, 4096);
     assert_true(is_empty(sources, 0));
     free(various);
-    sources_close(sources);
-}
-
-/* A table so large, and a key so chosen, that no entry ever moves for another: then the limit is exact also
- * for workers that count at the same moment. */
-static struct sources *open_roomy(void)
-{
-    for (;;) {
-        struct sources *sources = sources_open(WORKERS, 65536);
-        assert_non_null(sources);
-        uint64_t entries[2 * ADDRESSES];
-        unsigned near = 0;
-        for (unsigned i = 0; i < ADDRESSES; i++) {
-            entries[2 * i] = source_entry(sources, addresses[i]);
-            entries[2 * i + 1] = prefix_entry(sources, addresses[i]);
-        }
-        for (unsigned i = 0; i < 2 * ADDRESSES; i++)
-            for (unsigned j = 0; j < i; j++)
-                near += entries[i] != entries[j] &&
-                        ((home(sources, entries[i]) - home(sources, entries[j]) + 1) & sources->mask) <= 2;
-        if (near == 0)
-            return sources;
-        sources_close(sources);
-    }
-}
-
-/* What the workers of a test share. */
-struct common {
-    _Atomic int now[ADDRESSES];
-    _Atomic unsigned too_many, refused, deeds;
-};
-
-static struct common *open_common(void)
-{
-    void *memory =
-        mmap(NULL, sizeof(struct common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    assert_true(memory != MAP_FAILED);
-    return memory;
-}
-
-enum {
-    HAMMERED = 4, /* addresses of different sources: 0, 3, 5, 8 */
-    LIMIT = 6,
-    HELD_MAX = 8
-};
-static const unsigned hammered[HAMMERED] = {0, 3, 5, 8};
-
-static void give_back(struct sources *sources, struct common *common, unsigned table, unsigned which)
-{
-    atomic_fetch_sub(&common->now[which], 1);
-    sources_remove(sources, table, addresses[which], LIMIT, 1000);
-}
-
-/* A worker: takes and gives back the same few sources; never ends by itself when DEEDS is 0. */
-static void hammer(struct sources *sources, struct common *common, unsigned table, struct seed seed,
-                   unsigned deeds)
-{
-    unsigned held[HELD_MAX], count = 0;
-
-    for (unsigned i = 0; deeds == 0 || i < deeds; i++) {
-        atomic_fetch_add(&common->deeds, 1);
-        unsigned which = hammered[seed_below(&seed, HAMMERED)];
-        if (count < HELD_MAX &&
-            sources_add(sources, table, addresses[which], LIMIT, 1000) == SOURCES_ADMITTED) {
-            held[count++] = which;
-            if (atomic_fetch_add(&common->now[which], 1) >= LIMIT)
-                atomic_fetch_add(&common->too_many, 1);
-            continue;
-        }
-        common->refused += count < HELD_MAX;
-        for (size_t give = seed_below(&seed, HELD_MAX); count > 0 && give > 0; give--)
-            give_back(sources, common, table, held[--count]);
-    }
-    while (count > 0)
-        give_back(sources, common, table, held[--count]);
-}
-
-static pid_t start_hammer(struct sources *sources, struct common *common, unsigned table, struct seed *seed,
-                          unsigned deeds)
-{
-    struct seed own = {seed_next(seed)};
-
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid > 0)
-        return pid;
-    hammer(sources, common, table, own, deeds);
-    _exit(0);
-}
-
-static void test_workers_at_once(void **state)
-{
-    struct seed seed = seed_start();
-    struct sources *sources = open_roomy();
-    struct common *common = open_common();
-    pid_t workers[WORKERS];
-
-    (void) state;
-    for (unsigned i = 0; i < WORKERS; i++)
-        workers[i] = start_hammer(sources, common, i, &seed, 20000);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        int status;
-        assert_int_equal(waitpid(workers[i], &status, 0), workers[i]);
-        assert_int_equal(status, 0);
-    }
-    assert_int_equal(common->too_many, 0);
-    assert_true(common->refused > 0);
-    for (unsigned i = 0; i < WORKERS; i++)
-        assert_true(is_empty(sources, i));
-    munmap(common, sizeof(*common));
-    sources_close(sources);
-}
-
-/* Whatever it was at when it was killed: once its table is cleared, exactly the others' connections count. */
-static void test_killed_worker(void **state)
-{
-    struct seed seed = seed_start();
-    struct sources *sources = sources_open(2, CONNECTIONS);
-    struct common *common = open_common();
-
-    (void) state;
-    alarm(DEADLINE_SECONDS); /* for a worker that does nothing */
-    for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(sources_add(sources, 0, addresses[hammered[0]], 1000, 1000), SOURCES_ADMITTED);
-    for (unsigned round = 0; round < 40; round++) {
-        unsigned until = common->deeds + 100 + (unsigned) seed_below(&seed, 2000);
-        pid_t worker = start_hammer(sources, common, 1, &seed, 0);
-        while ((int) (until - common->deeds) > 0)
-            sched_yield();
-        kill(worker, SIGKILL);
-        assert_int_equal(waitpid(worker, NULL, 0), worker);
-        sources_clear(sources, 1);
-        assert_true(is_empty(sources, 1));
-        assert_int_equal(count_everywhere(sources, source_entry(sources, addresses[hammered[0]])), 3);
-        assert_int_equal(sources_add(sources, 0, addresses[hammered[0]], 3, 0), SOURCES_SOURCE_FULL);
-        assert_int_equal(sources_add(sources, 0, addresses[hammered[0]], 4, 4), SOURCES_ADMITTED);
-        sources_remove(sources, 0, addresses[hammered[0]], 4, 4);
-    }
-    alarm(0);
-    munmap(common, sizeof(*common));
     sources_close(sources);
 }
 

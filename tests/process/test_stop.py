@@ -1,0 +1,250 @@
+"""The end: TERM and INT drain, a second one does not wait, and workers whose master is killed finish and go.
+
+What a service does about workers that die is in test_supervise.py.
+"""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from configs import GREETING, HELLO
+from faults import Faults
+from hellodtest import EXIT_OK, Hellod
+from watch import SLOW, process_state, wait_until
+from workers import settled, slots, stopped
+
+LINES = {**GREETING, "framing": "line"}
+SILENCE = 1.0  # seconds without a word after which a draining worker takes a client for idle
+DELAY = 0.6
+SLOW_LINES = {**LINES, "name": "slow", "delay": DELAY}
+
+
+def serves(drain=10.0, **more):
+    return {"listen": [LINES, HELLO, SLOW_LINES], "limits": {"drain_timeout": drain}, **more}
+
+
+def term(daemon):
+    daemon.signal(signal.SIGTERM)
+
+
+def interrupt(daemon):
+    daemon.signal(signal.SIGINT)
+
+
+def term_to_all(daemon):
+    """As a terminal or a control group does: every process of the service gets it."""
+    os.killpg(daemon.pid, signal.SIGTERM)
+
+
+def kill_master(daemon):
+    daemon.signal(signal.SIGKILL)
+
+
+def check_gone(daemon, workers, code, seconds=10):
+    """The service ends with CODE, and no worker is left (failure 35: orphans)."""
+    assert daemon.wait(seconds) == code
+    wait_until(lambda: not any(map(process_state, workers)), seconds, f"the end of {workers}; the log:\n{daemon.log()}")
+    daemon.assert_clean()
+
+
+def end_of(how):
+    """The exit code of a service that is ended by HOW."""
+    return -signal.SIGKILL if how is kill_master else EXIT_OK
+
+
+# ---- what is owed is paid ----
+
+
+@pytest.mark.parametrize("how", (term, interrupt, term_to_all, kill_master), ids=lambda how: how.__name__)
+def test_what_is_owed_is_paid(how):
+    # Failure 39: a request under way was killed by the signal that should have let it finish.
+    with Hellod(serves()) as daemon:
+        workers = daemon.workers()
+        idle, unfinished, waiting = daemon.connect(), daemon.connect(), daemon.connect("slow")
+        for client in (idle, unfinished, waiting):
+            client.greeted()
+        unfinished.ask(b"Ann\nBo", b"Hello, Ann!\n")
+        waiting.send(b"Eve\n")
+        settled(daemon, live=3)
+        how(daemon)
+        start = time.monotonic()
+        wait_until(lambda: time.monotonic() - start > SILENCE / 4, 5, "the drain to have begun")
+        unfinished.ask(b"b\n", b"Hello, Bob!\n")
+        last = time.monotonic()
+        waiting.expect(b"Hello, Eve!\n")
+        assert time.monotonic() - start >= DELAY * 0.9
+        # All of them are closed with an end of file, not a reset, when they have been silent for a second.
+        idle.expect_end()
+        assert SILENCE * 0.9 <= time.monotonic() - start < (SILENCE + 1) * SLOW
+        unfinished.expect_end()
+        assert time.monotonic() - last >= SILENCE * 0.9
+        waiting.expect_end()
+        check_gone(daemon, workers, end_of(how))
+        for client in (idle, unfinished, waiting):
+            client.close()
+        if how is kill_master:
+            daemon.wait_for_line(r"^worker \d has lost its master, finishes and goes$")
+        else:
+            daemon.wait_for_line(r": finishing 3 connections within 10000 ms$")
+            daemon.wait_for_line(r"^served 3 connections, 3 answers on them, and 0 datagrams$")
+
+
+def test_nobody_is_waited_for_when_nobody_is_there():
+    with Hellod(serves()) as daemon:
+        start, workers = time.monotonic(), daemon.workers()
+        term(daemon)
+        check_gone(daemon, workers, EXIT_OK)
+        assert time.monotonic() - start < 0.9 * SLOW
+
+
+@pytest.mark.parametrize("how", (term, kill_master), ids=lambda how: how.__name__)
+def test_deadline_ends_those_who_go_on_talking(how):
+    with Hellod(serves(drain=0.8)) as daemon, daemon.connect() as client, daemon.connect() as stuck:
+        workers = daemon.workers()
+        client.greeted()
+        stuck.send_what_fits(b"Bob\n" * 25_000_000)
+        how(daemon)
+        start = time.monotonic()
+
+        def cut_off():
+            try:
+                client.send(b"Bob\n")
+                return client.receive() == b""
+            except OSError:
+                return True
+
+        wait_until(cut_off, 10, "the end of the conversation")
+        took = time.monotonic() - start
+        assert 0.7 <= took < 0.8 + 1.5 * SLOW
+        check_gone(daemon, workers, end_of(how))
+
+
+def test_no_time_at_all():
+    with Hellod(serves(drain=0.0)) as daemon, daemon.connect() as client:
+        client.greeted()
+        term(daemon)
+        client.expect_end()
+        assert daemon.wait(5) == EXIT_OK
+
+
+def test_who_comes_while_it_drains_is_not_served():
+    with Hellod(serves()) as daemon, daemon.connect().greeted() as client:
+        settled(daemon, live=1)
+        term(daemon)
+        daemon.wait_for_line(": finishing 1 connections")
+        wait_until(lambda: not any(block["ready"] for block in slots(daemon).values()), 5, "the workers to drain")
+        with socket.create_connection(daemon.address("greeting")) as late, daemon.datagrams() as other:
+            other.send(b"Bob")
+            client.expect_end()
+            assert daemon.wait(5) == EXIT_OK
+            late.settimeout(5 * SLOW)
+            with pytest.raises(ConnectionResetError):
+                late.recv(1)
+            assert other.quiet()
+        with pytest.raises(ConnectionRefusedError):
+            daemon.connect()
+
+
+# ---- the second word ----
+
+
+@pytest.mark.parametrize("first, second", ((term, term), (interrupt, interrupt), (term, interrupt)), ids=lambda s: s.__name__)
+def test_second_signal_does_not_wait(first, second):
+    with Hellod({"listen": [{**SLOW_LINES, "delay": 30.0}]}) as daemon, daemon.connect("slow") as client:
+        workers = daemon.workers()
+        client.greeted().send(b"Bob\n")
+        settled(daemon, live=1)
+        first(daemon)
+        daemon.wait_for_line(": finishing 1 connections")
+        start = time.monotonic()
+        second(daemon)
+        check_gone(daemon, workers, EXIT_OK)
+        assert time.monotonic() - start < 0.9 * SLOW
+        daemon.wait_for_line("again: ending at once$")
+
+
+def test_stopped_worker_is_killed_when_its_time_is_over():
+    with Hellod(serves(drain=0.2)) as daemon:
+        workers = daemon.workers()
+        with stopped(workers[0]):
+            term(daemon)
+            check_gone(daemon, workers, EXIT_OK)
+        daemon.wait_for_line("^1 workers did not end in time and are killed$")
+
+
+def test_end_while_a_slot_is_empty():
+    with Faults() as faults, Hellod(serves(), env=faults.environment) as daemon:
+        workers = daemon.workers()
+        faults.on("fork", 11)
+        os.kill(workers[0], signal.SIGKILL)
+        daemon.wait_for_line("cannot be started")
+        term(daemon)
+        check_gone(daemon, workers, EXIT_OK)
+
+
+def test_hangup_does_not_end_it():
+    with Hellod(serves()) as daemon, daemon.connect().greeted() as client:
+        workers = daemon.workers()
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line("cannot reload its configuration")
+        os.killpg(daemon.pid, signal.SIGHUP)
+        client.ask(b"Bob\n", b"Hello, Bob!\n")
+        with daemon.datagrams() as other:
+            other.expect(b"Bob", b"Hello, Bob!")
+        assert daemon.workers() == workers
+
+
+# ---- the master is killed ----
+
+
+def test_address_is_free_again_when_the_master_was_killed():
+    with Hellod(serves()) as daemon:
+        host, port = daemon.address("greeting")
+        workers = daemon.workers()
+        kill_master(daemon)
+        check_gone(daemon, workers, -signal.SIGKILL)
+    with Hellod({"listen": [{**LINES, "address": host, "port": port}]}) as daemon:
+        daemon.connect().greeted().close()
+
+
+def test_stopped_worker_goes_when_its_master_was_killed():
+    with Hellod(serves(drain=0.2)) as daemon:
+        stuck, other = daemon.workers()
+        with daemon.connect(), stopped(stuck):
+            kill_master(daemon)
+            assert daemon.wait() == -signal.SIGKILL
+            wait_until(lambda: not process_state(other), 5, "the end of the worker that goes on")
+            assert process_state(stuck) == "T"
+        check_gone(daemon, [stuck], -signal.SIGKILL)
+
+
+def test_hanging_worker_goes_when_its_master_was_killed():
+    # Its loop never comes round to read the link's end of file: the signal at the parent's death bounds its life.
+    with Faults() as faults, Hellod(serves(drain=0.1, workers=1), env=faults.environment) as daemon:
+        workers = daemon.workers()
+        client = daemon.connect().greeted()
+        faults.on("stuck")
+        client.send(b"Bob\n")  # once round the loop
+
+        def hangs():
+            before = slots(daemon)[0]["beat"]
+            client.send(b"Bob\n")
+            return slots(daemon)[0]["beat"] == before
+
+        wait_until(hangs, 10, "the worker to hang")
+        kill_master(daemon)
+        check_gone(daemon, workers, -signal.SIGKILL)
+        client.close()
+
+
+def test_master_that_dies_while_workers_start():
+    # Failure 35: one that was forked but had not asked for its signal yet stayed for ever.
+    for _ in range(5):
+        with Hellod(serves(workers=8), ready=False) as daemon:
+            wait_until(lambda: daemon.workers() and "listener" in daemon.log(), 5, "the first worker")
+            kill_master(daemon)
+            daemon.wait()
+            daemon.assert_clean()
