@@ -156,7 +156,7 @@ def flooding(client):
 
 def too_long(client):
     """Sends a line that does not end."""
-    yield from client.say(b"Bob\n" + b"x" * 5000)
+    yield from client.say(b"Bob\n" + b"x" * 50000)
     yield from client.listen()
 
 
@@ -175,7 +175,7 @@ def garbage(client):
 
 def talking_after_the_farewell(client):
     """Says goodbye and goes on."""
-    yield from client.say(b"disconnect\n" + b"x" * 3000)
+    yield from client.say(b"disconnect\n" + b"x" * 50000)
     yield from client.listen()
 
 

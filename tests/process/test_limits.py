@@ -9,6 +9,7 @@ import pwd
 import resource
 import shutil
 import socket
+import statistics
 import threading
 import time
 from contextlib import suppress
@@ -21,7 +22,7 @@ from configs import GREETING, HELLO, UPPER
 from hellodtest import EXIT_CONFIG, Hellod, refused
 from rude import FULL, SOURCE
 from watch import SLOW, cpu_seconds, descriptors, private_bytes, wait_until
-from workers import measures, refused_in_all, settled, spread, stopped
+from workers import SANITIZED, measures, refused_in_all, settled, spread, stopped
 
 SOON = 1 * SLOW  # what is granted at once is there within this time
 LINES = {**GREETING, "framing": "line"}
@@ -31,6 +32,8 @@ def hears(client, sentence):
     """Asserts that CLIENT hears SENTENCE and then a clean end."""
     with client:
         client.expect_end(sentence)
+        # No reset behind it either: on another network it could have overtaken the sentence.
+        assert client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
 
 def close_all(clients):
@@ -71,7 +74,10 @@ def test_refused_client_that_has_spoken_hears_why(size):
                 client = daemon.connect()
                 sent = client.send_what_fits(b"x" * size)
             assert sent > min(size, 60000) - 1
-            hears(client, FULL)
+            client.expect_end(FULL)
+            for _ in range(3):  # it may go on
+                client.send(b"x" * size)
+            hears(client, b"")
 
 
 def test_all_of_two_hundred_refused_at_once_hear_why():
@@ -124,12 +130,16 @@ def test_nobody_is_refused_before_all_are_full(burst):
 def test_full_worker_comes_back_as_soon_as_it_has_room():
     with Hellod({"workers": 2, "listen": [LINES], "limits": {"connections": 4}}) as daemon:
         clients = [daemon.connect().greeted() for _ in range(8)]
-        for _ in range(20):
+        waited = []
+        for _ in range(60):
             clients.pop(0).close()
             settled(daemon, live=7)
             took, client = timed(lambda: daemon.connect().greeted())
-            assert took < SOON
+            waited.append(took)
             clients.append(client)
+        print(f"a place is taken {statistics.median(waited):.4f} s after it was left, {max(waited):.4f} s at worst")
+        assert max(waited) < SOON
+        assert SANITIZED or statistics.median(waited) < 0.02
         close_all(clients)
 
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 
@@ -227,7 +228,7 @@ static void test_wrong_type(void **state)
     assert_refused(
         three, "a", &fd, 1,
         "<3>passed socket 3 (\"a\", unix datagram @$-a) has another type than listener \"a\", which wants "
-        "unix stream @$-a: change t.conf:1, or ListenDatagram= in the socket unit\n");
+        "unix stream @$-a: change t.conf:2, or ListenDatagram= in the socket unit\n");
     assert_refused(
         three, NULL, &fd, 1,
         "<3>passed socket 3 (\"unknown\", unix datagram @$-a) matches no listener: add one to t.conf, or "
@@ -243,11 +244,11 @@ static void test_wrong_address(void **state)
     assert_refused(
         three, "a", &fd, 1,
         "<3>passed socket 3 (\"a\", unix stream @$-other) has another address than listener \"a\", which "
-        "wants unix stream @$-a: change t.conf:1, or ListenStream= in the socket unit\n");
+        "wants unix stream @$-a: change t.conf:3, or ListenStream= in the socket unit\n");
     assert_refused(
         three, "a", &tcp, 1,
         "<3>passed socket 3 (\"a\", tcp 127.0.0.1:#) has another address family than listener \"a\", which "
-        "wants unix stream @$-a: change t.conf:1, or ListenStream= in the socket unit\n");
+        "wants unix stream @$-a: change t.conf:3, or ListenStream= in the socket unit\n");
     assert_refused(
         "listen = ( { name = \"a\"; protocol = \"p\";\naddress = \"127.0.0.1\";\nport = 1; } );", "a", &tcp,
         1,
@@ -267,7 +268,7 @@ static void test_not_listening(void **state)
     (void) state;
     assert_refused(
         three, NULL, &fd, 1,
-        "<3>passed socket 3 (\"unknown\", unix stream @$-a) for listener \"a\" (t.conf:1) is not listening: "
+        "<3>passed socket 3 (\"unknown\", unix stream @$-a) for listener \"a\" (t.conf:2) is not listening: "
         "it must come from ListenStream= of a socket unit with Accept=no\n");
 }
 
@@ -282,10 +283,42 @@ static void test_several_wrongs(void **state)
     assert_refused(
         three, "x:a:a:y", (const int[]){in, good, good, out}, 4,
         "<3>passed descriptor 3 (\"x\") is not a socket: take it out of the unit that passes it\n"
-        "<3>passed socket 5 (\"a\", unix stream @$-a) is a second one for listener \"a\" (t.conf:1): take "
+        "<3>passed socket 5 (\"a\", unix stream @$-a) is a second one for listener \"a\" (t.conf:2): take "
         "one "
         "out of the socket unit\n"
         "<3>passed descriptor 6 (\"y\") is not a socket: take it out of the unit that passes it\n");
+}
+
+static void test_environment_that_contradicts(void **state)
+{
+    static const struct {
+        const char *pid, *fds, *names;
+        int error;
+    } rows[] = {{NULL, NULL, "a:b", EINVAL},        {NULL, "2", NULL, EBADF},  {NULL, "0", NULL, EINVAL},
+                {NULL, "-1", NULL, EINVAL},         {NULL, "x", NULL, EINVAL}, {"x", NULL, NULL, EINVAL},
+                {NULL, "99999999999", NULL, ERANGE}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[1024], said[512];
+        struct offer offer = {.config = expand(three, text),
+                              .fds = {local_socket(SOCK_STREAM, "-a", true)},
+                              .count = 1,
+                              .pid = rows[i].pid,
+                              .listen_fds = rows[i].fds,
+                              .names = rows[i].names};
+        const struct outcome *outcome = offer_to_child(&offer);
+        close_sockets(NULL);
+        assert_int_equal(outcome->status, 0);
+        assert_int_equal(outcome->result, -1);
+        assert_int_equal(outcome->met, 0);
+        snprintf(
+            said, sizeof(said),
+            "<3>the passed sockets cannot be used: LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES do not agree "
+            "with each other or with the descriptors: %s\n",
+            strerror(rows[i].error));
+        assert_string_equal(outcome->said, said);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, close_sockets)
@@ -295,7 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_is_passed), TEST(test_by_name_and_without), TEST(test_internet),
         TEST(test_both_families),     TEST(test_wrong_type),          TEST(test_wrong_address),
-        TEST(test_not_listening),     TEST(test_several_wrongs),
+        TEST(test_not_listening),     TEST(test_several_wrongs),      TEST(test_environment_that_contradicts),
+        TEST(test_any_port_twice),
     };
 
     return cmocka_run_group_tests_name("activation", tests, name_our_sockets, NULL);

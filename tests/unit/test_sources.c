@@ -174,8 +174,8 @@ static void test_close_of_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_deeds),     cmocka_unit_test(test_full_table),
-        cmocka_unit_test(test_workers_at_once),  cmocka_unit_test(test_killed_worker),
+        cmocka_unit_test(test_random_deeds),
+        cmocka_unit_test(test_full_table),
         cmocka_unit_test(test_close_of_nothing),
     };
 

@@ -70,7 +70,8 @@ struct common {
 
 static struct common *open_common(void)
 {
-    void *memory = mmap(NULL, sizeof(struct common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, sizeof(struct common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     assert_true(memory != MAP_FAILED);
     return memory;
@@ -99,7 +100,8 @@ static void hammer(struct sources *sources, struct common *common, unsigned tabl
     for (unsigned i = 0; deeds == 0 || i < deeds; i++) {
         atomic_fetch_add(&common->deeds, 1);
         unsigned which = (unsigned) seed_below(&seed, ADDRESSES);
-        if (count < HELD_MAX && sources_add(sources, table, addresses[which], LIMIT, 1000) == SOURCES_ADMITTED) {
+        if (count < HELD_MAX &&
+            sources_add(sources, table, addresses[which], LIMIT, 1000) == SOURCES_ADMITTED) {
             held[count++] = which;
             if (atomic_fetch_add(&common->now[which], 1) >= LIMIT)
                 atomic_fetch_add(&common->too_many, 1);
@@ -122,6 +124,7 @@ static pid_t start_hammer(struct sources *sources, struct common *common, unsign
     if (pid > 0)
         return pid;
     hammer(sources, common, table, own, deeds);
+    sources_close(sources);
     _exit(0);
 }
 
@@ -188,6 +191,7 @@ static void test_the_last_place_is_given_once(void **state)
     pid_t other = fork_quietly();
     if (other == 0) {
         compete(sources, common, 1);
+        sources_close(sources);
         _exit(0);
     }
     assert_int_equal(compete(sources, common, 0), 0);

@@ -89,10 +89,11 @@ static void test_paths(void **state)
         int type;
         size_t length; /* of the name, as the kernel counts it */
         const char *name;
-    } rows[] = {{"path = \"/run/a\";", "unix stream /run/a", SOCK_STREAM, 7, "/run/a"},
-                {"path = \"/run/a\"; type = \"datagram\";", "unix datagram /run/a", SOCK_DGRAM, 7, "/run/a"},
-                {"path = \"/run/a\"; type = \"seqpacket\";", "unix seqpacket /run/a", SOCK_SEQPACKET, 7, "/run/a"},
-                {"path = \"@a\"; backlog = 3;", "unix stream @a", SOCK_STREAM, 2, "\0a"}};
+    } rows[] = {
+        {"path = \"/run/a\";", "unix stream /run/a", SOCK_STREAM, 7, "/run/a"},
+        {"path = \"/run/a\"; type = \"datagram\";", "unix datagram /run/a", SOCK_DGRAM, 7, "/run/a"},
+        {"path = \"/run/a\"; type = \"seqpacket\";", "unix seqpacket /run/a", SOCK_SEQPACKET, 7, "/run/a"},
+        {"path = \"@a\"; backlog = 3;", "unix stream @a", SOCK_STREAM, 2, "\0a"}};
 
     (void) state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,0 +1,61 @@
+/* Ends a worker that allocates while it serves, for a daemon that is started with LD_PRELOAD of this file's shared object.
+ *
+ * A worker is a child of the first process, and serves from its first epoll_wait() on. Knows nothing else of the daemon. */
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* The C library's allocator under the names that it keeps for itself: a wrapper that asked dlsym() for it would be called by
+ * dlsym(). */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+
+static pid_t first;
+static bool serving;
+
+__attribute__((constructor)) static void start(void)
+{
+    first = getpid();
+}
+
+static void refuse_when_serving(void)
+{
+    static const char text[] = "ALLOCATED WHILE SERVING\n";
+
+    if (!serving)
+        return;
+    serving = false;
+    (void) !write(STDERR_FILENO, text, sizeof(text) - 1);
+    abort();
+}
+
+void *malloc(size_t size)
+{
+    refuse_when_serving();
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    refuse_when_serving();
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    refuse_when_serving();
+    return __libc_realloc(memory, size);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
+{
+    static int (*real)(int, struct epoll_event *, int, int);
+
+    if (real == NULL)
+        *(void **) (void *) &real = dlsym(RTLD_NEXT, "epoll_wait");
+    serving = getpid() != first;
+    return real(epoll, events, room, timeout);
+}
