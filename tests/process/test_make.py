@@ -58,6 +58,7 @@ def files(root):
 @pytest.mark.seconds(120)
 def test_silent_when_all_is_built(build):
     assert make(f"BUILD={build}") == ""
+    assert make(f"BUILD={build}", "WERROR=1") == ""
 
 
 def test_other_flags_build_again(build):

@@ -1,4 +1,5 @@
-/* SipHash-1-3 against values of a second implementation, which gives the published ones of SipHash-2-4 too. */
+/* SipHash-1-3 against values of a second implementation, which gives the published ones of SipHash-2-4 too.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,14 +1,18 @@
-/* Ends a worker that allocates while it serves, for a daemon that is started with LD_PRELOAD of this file's shared object.
+/* Ends a worker that allocates while it serves, for a daemon that is started with LD_PRELOAD of this file's
+ * shared object.
  *
- * A worker is a child of the first process, and serves from its first epoll_wait() on. Knows nothing else of the daemon. */
+ * A worker is a child of the first process, and serves from its first epoll_wait() on. Knows nothing else of
+ * the daemon. */
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* The C library's allocator under the names that it keeps for itself: a wrapper that asked dlsym() for it would be called by
- * dlsym(). */
+/* The C library's allocator under the names that it keeps for itself: a wrapper that asked dlsym() for it
+ * would be called by dlsym(). */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name,bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp):
+ * these are the C library's own names. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
@@ -59,3 +63,6 @@ int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
     serving = getpid() != first;
     return real(epoll, events, room, timeout);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name,bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+ */
