@@ -5,6 +5,7 @@
  * hold everybody up, and a client of a datagram service asks again. */
 #include "worker/datagram.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -182,6 +183,9 @@ static void read_ipv4(unsigned char *data, struct asked *asked)
     memcpy(&info, data, sizeof(info));
     asked->known = true;
     asked->address.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = info.ipi_addr};
+    /* What came in before IP_PKTINFO was set, on a socket that was passed to us, has only its destination. */
+    if (info.ipi_spec_dst.s_addr == INADDR_ANY && !IN_MULTICAST(ntohl(info.ipi_addr.s_addr)))
+        info.ipi_spec_dst = info.ipi_addr;
     asked->local = info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr;
     asked->interface = (unsigned) info.ipi_ifindex;
     info.ipi_ifindex = 0;

@@ -489,3 +489,17 @@ def test_refusal_takes_nothing_away(passed):
             pass
         with Hellod(right, sockets=[("greeting", tcp)]):
             waiting.greeted().ask(b"Bob", b"Hello, Bob!")
+
+
+@pytest.mark.parametrize("host", ("0.0.0.0", "127.0.0.1", "::"))
+def test_first_datagram_is_answered(passed, host):
+    # It came before anybody asked the kernel to tell where datagrams go: it is the one that starts the service.
+    sock = passed(socket.SOCK_DGRAM, host)
+    loopback = "::1" if ":" in host else "127.0.0.1"
+    with Datagram((loopback, port_of(sock))) as client:
+        client.send(b"Bob")
+        listener = {**HELLO, "address": "*" if host in ("0.0.0.0", "::") else host}
+        listener["port"] = port_of(sock)
+        with Hellod({"listen": [listener]}, sockets=[sock]):
+            data, source = client.receive()
+            assert data == b"Hello, Bob!" and source[:2] == (loopback, port_of(sock))
