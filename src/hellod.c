@@ -10,6 +10,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "master/master.h"
+#include "master/notify.h"
 #include "master/prepare.h"
 
 #ifndef HELLOD_VERSION
@@ -90,16 +91,22 @@ static int parse_options(int argc, char **argv, struct options *options)
     return EXIT_USAGE;
 }
 
-/* Errors of the config go to the log line by line when the service starts, and as they are when somebody
- * checks it. */
+/* Errors of the config are shown as they are to somebody who checks it. When the service starts they go to
+ * the log line by line, and the first one to the service manager. */
 static void show_errors(const struct options *options, char *errors)
 {
     if (options->check || options->dump) {
         fputs(errors, stderr);
         return;
     }
-    for (char *next, *line = strtok_r(errors, "\n", &next); line != NULL; line = strtok_r(NULL, "\n", &next))
+    bool first = true;
+    for (char *next, *line = strtok_r(errors, "\n", &next); line != NULL;
+         line = strtok_r(NULL, "\n", &next)) {
         log_error("%s", line);
+        if (first)
+            notify_failed(line, MASTER_BAD_CONFIG);
+        first = false;
+    }
 }
 
 static int run(const struct options *options, struct config *config, struct prepared *prepared)

@@ -20,6 +20,7 @@ static struct {
     bool is_terminal; /* for people: no syslog prefix */
     enum log_level level;
     _Atomic uint64_t *losses;
+    char last_error[LOG_LINE_MAX];
 } sink = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
 
 void log_open(void)
@@ -107,9 +108,17 @@ void log_line(enum log_level level, const char *format, ...)
                                   : snprintf(line, sizeof(line), "<%d>", (int) level);
     size_t length = (size_t) prefix;
     length += escape(text, line + length, sizeof(line) - length - 1);
+    if (level == LOG_LEVEL_ERROR)
+        snprintf(sink.last_error, sizeof(sink.last_error), "%.*s", (int) (length - (size_t) prefix),
+                 line + prefix);
     line[length++] = '\n';
     write_line(line, length);
     errno = saved;
+}
+
+const char *log_last_error(void)
+{
+    return sink.last_error;
 }
 
 bool log_allowed(struct log_limit *limit, uint64_t now_ms)

@@ -39,6 +39,10 @@ void log_count_losses(_Atomic uint64_t *counter);
 /* Writes one line, printf(3) format without newline; control characters in it are written as \xNN. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The text of the last line of LOG_LEVEL_ERROR as it was written, without prefix, "" if there was none; for
+ * telling others why the process ends. */
+const char *log_last_error(void);
+
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_notice(...)  log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)

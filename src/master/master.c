@@ -10,9 +10,15 @@
 #include "base/log.h"
 #include "master/identity.h"
 #include "master/listeners.h"
+#include "master/notify.h"
 #include "master/pool.h"
+#include "master/watch.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
+
+enum {
+    STOP_GRACE_MS = 5000 /* beyond the drain: for workers that must be killed, and for a busy machine */
+};
 
 struct master {
     const struct config *config;
@@ -21,6 +27,7 @@ struct master {
     struct scoreboard scoreboard;
     struct listeners listeners;
     struct pool *pool;
+    struct watch watch;
     bool stopping;
 };
 
@@ -29,6 +36,7 @@ static void on_ready(void *owner)
     struct master *master = owner;
 
     log_info("ready: %u workers", master->plan->workers);
+    notify_ready(watch_status(&master->watch));
 }
 
 static void on_failed(void *owner, const char *reason)
@@ -58,6 +66,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return 0;
     }
     master->stopping = true;
+    notify_stopping("finishing conversations", master->plan->limits.drain_ms + STOP_GRACE_MS);
     log_info("%s: finishing %llu connections within %u ms", strsignal((int) info->ssi_signo),
              (unsigned long long) scoreboard_live(&master->scoreboard), master->plan->limits.drain_ms);
     pool_drain(master->pool, master->plan->limits.drain_ms);
@@ -169,6 +178,11 @@ static int set_up(struct master *master)
         log_error("pool: %s", strerror(errno));
         return MASTER_NO_SYSTEM;
     }
+    int error = watch_start(&master->watch, master->event, master->pool, &master->scoreboard);
+    if (error < 0) {
+        log_error("timers: %s", strerror(-error));
+        return MASTER_NO_SYSTEM;
+    }
     return MASTER_OK;
 }
 
@@ -183,6 +197,9 @@ int master_run(const struct config *config, struct prepared *prepared)
         result = sd_event_loop(master.event);
         log_totals(&master.scoreboard);
     }
+    if (result != MASTER_OK)
+        notify_failed(log_last_error(), result < 0 ? MASTER_NO_SYSTEM : result);
+    watch_stop(&master.watch);
     pool_free(master.pool);
     sd_event_unref(master.event);
     listeners_close(&master.listeners);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +23,10 @@
 #include "base/descriptors.h"
 #include "base/link.h"
 #include "base/log.h"
+#include "master/notify.h"
 #include "master/respawn.h"
+#include "master/stuck.h"
+#include "master/wakes.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
 
@@ -49,6 +51,7 @@ struct slot {
     uint64_t started_ms;
     struct respawn respawn;
     bool tried; /* a worker was forked into it */
+    struct stuck stuck;
 };
 
 struct pool {
@@ -242,6 +245,7 @@ static _Noreturn void become_worker(const struct slot *slot, int link, pid_t mas
     for (uint32_t i = 0; i < plan->workers; i++)
         keep[count++] = plan->wake_fds[i];
     descriptors_close_others(keep, count);
+    notify_forget();
     /* Not _exit(): what looks for leaks looks at exit. Nothing of the master's has an exit handler, and its
      * standard streams have nothing buffered. */
     exit(worker_run(plan, &place));
@@ -284,6 +288,7 @@ static int fill(struct slot *slot)
     slot->pid = pid;
     slot->link = ends[0];
     slot->state = SLOT_STARTING;
+    slot->stuck = (struct stuck){0};
     slot->started_ms = clock_ms();
     pool->alive++;
     scoreboard_enter(pool->plan->scoreboard, slot->generation, slot->number, pid);
@@ -330,29 +335,6 @@ static void walk(struct pool *pool)
         set_timer(pool, next > now ? next - now : 1);
 }
 
-/* Each slot's eventfd stays when its worker is replaced. */
-static int make_wakes(struct plan *plan)
-{
-    plan->wake_fds = calloc(plan->workers, sizeof(int));
-    if (plan->wake_fds == NULL)
-        return -1;
-    for (uint32_t i = 0; i < plan->workers; i++)
-        plan->wake_fds[i] = -1;
-    for (uint32_t i = 0; i < plan->workers; i++)
-        if ((plan->wake_fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-            return -1;
-    return 0;
-}
-
-static void close_wakes(struct plan *plan)
-{
-    for (uint32_t i = 0; plan->wake_fds != NULL && i < plan->workers; i++)
-        if (plan->wake_fds[i] >= 0)
-            close(plan->wake_fds[i]);
-    free(plan->wake_fds);
-    plan->wake_fds = NULL;
-}
-
 struct pool *pool_new(sd_event *event, struct plan *plan, const struct pool_events *events, void *owner)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
@@ -363,7 +345,7 @@ struct pool *pool_new(sd_event *event, struct plan *plan, const struct pool_even
     pool->plan = plan;
     pool->events = *events;
     pool->owner = owner;
-    if (make_wakes(plan) == 0)
+    if (wakes_open(plan) == 0)
         return pool;
     int saved = errno;
     pool_free(pool);
@@ -403,12 +385,49 @@ void pool_kill(struct pool *pool)
             kill(pool->slots[i].pid, SIGKILL);
 }
 
+static uint64_t beat_of(const struct slot *slot)
+{
+    const struct scoreboard *scoreboard = slot->pool->plan->scoreboard;
+
+    return atomic_load(&scoreboard->blocks[scoreboard_index(slot->generation, slot->number)].beat);
+}
+
+bool pool_check(struct pool *pool)
+{
+    bool busy = false;
+
+    for (unsigned i = 0; i < SCOREBOARD_BLOCKS; i++) {
+        struct slot *slot = &pool->slots[i];
+        /* One at a time: if many seem stuck it is more likely that we are wrong than that they are. */
+        if (slot->state != SLOT_EMPTY && !busy)
+            busy = stuck_check(&slot->stuck, slot->pid, beat_of(slot), clock_ms());
+    }
+    return busy;
+}
+
+bool pool_healthy(const struct pool *pool)
+{
+    for (unsigned i = 0; i < SCOREBOARD_BLOCKS; i++)
+        if (pool->slots[i].state != SLOT_EMPTY && stuck_for_good(&pool->slots[i].stuck, clock_ms()))
+            return false;
+    return true;
+}
+
+unsigned pool_ready_count(const struct pool *pool)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SCOREBOARD_BLOCKS; i++)
+        count += pool->slots[i].state == SLOT_READY;
+    return count;
+}
+
 void pool_free(struct pool *pool)
 {
     if (pool == NULL)
         return;
     assert(pool->alive == 0);
     sd_event_source_disable_unref(pool->timer);
-    close_wakes(pool->plan);
+    wakes_close(pool->plan);
     free(pool);
 }

@@ -5,6 +5,7 @@
 #ifndef HELLOD_MASTER_POOL_H
 #define HELLOD_MASTER_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -32,6 +33,18 @@ void pool_drain(struct pool *pool, uint32_t drain_ms);
 
 /* Kills all workers now. After pool_drain(). */
 void pool_kill(struct pool *pool);
+
+/* Looks after the workers: one that is stuck (stuck.h) is told to abort, and killed if it does not, one at a
+ * time; the slot is then filled as after any death. To be called every few seconds, and every second while it
+ * returns true: somebody is stuck. */
+bool pool_check(struct pool *pool);
+
+/* True when every slot has a worker that serves or starts, or waits to be filled; false when a stuck worker
+ * cannot be got rid of. */
+bool pool_healthy(const struct pool *pool);
+
+/* How many workers serve. */
+unsigned pool_ready_count(const struct pool *pool);
 
 /* Frees the pool; its workers must be gone. NULL is fine. */
 void pool_free(struct pool *pool);

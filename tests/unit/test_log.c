@@ -280,6 +280,39 @@ static void test_errno_is_kept(void **state)
     assert_int_equal(losses, 1);
 }
 
+/* What others are told when the process ends: one line too, whatever became of it in the log. */
+static void test_last_error(void **state)
+{
+    char text[LOG_LINE_MAX + 200];
+    int ends[2];
+
+    (void) state;
+    assert_string_equal(log_last_error(), "");
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    log_to(ends[1]);
+    log_warning("zero");
+    assert_string_equal(log_last_error(), "");
+    log_error("one %s", "100%");
+    log_set_level(LOG_LEVEL_ERROR);
+    log_error("two %d", 2);
+    log_warning("three");
+    log_info("four");
+    assert_string_equal(log_last_error(), "two 2");
+    log_error("%s", "a\nREADY=1");
+    assert_string_equal(log_last_error(), "a\\x0aREADY=1");
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    log_error("%s", text);
+    assert_in_range(strlen(log_last_error()), LOG_LINE_MAX - 100, LOG_LINE_MAX - 1);
+    assert_memory_equal(log_last_error(), text, strlen(log_last_error()));
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN);
+    log_error("lost");
+    signal(SIGPIPE, SIG_DFL);
+    assert_int_equal(losses, 1);
+    assert_string_equal(log_last_error(), "lost");
+}
+
 static void test_limit(void **state)
 {
     struct log_limit limit = {0};
@@ -314,6 +347,7 @@ int main(void)
         TEST(test_reader_that_is_gone),
         TEST(test_closed_stderr),
         TEST(test_errno_is_kept),
+        TEST(test_last_error),
         TEST(test_limit),
     };
 
