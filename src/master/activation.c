@@ -82,11 +82,18 @@ static bool same_port(const struct passed *passed, const struct binding *binding
     return port == 0 || port == addr_port(at(&passed->address));
 }
 
+/* The interface of a link-local address, 0 for others. */
+static uint32_t scope(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *) address)->sin6_scope_id : 0;
+}
+
 static bool same_host(const struct passed *passed, const struct binding *binding)
 {
     struct addr_peer a = addr_peer(at(&passed->address)), b = addr_peer(at(&binding->address));
 
-    return memcmp(a.address, b.address, sizeof(a.address)) == 0;
+    return memcmp(a.address, b.address, sizeof(a.address)) == 0 &&
+           scope(&passed->address) == scope(&binding->address);
 }
 
 /* The first thing in which PASSED differs from what is wanted; DIFFERS_NOT if nothing. The order is that of
@@ -180,11 +187,10 @@ static void complain(const struct matching *matching, const struct passed *passe
 
     if (key == CONFIG_KEY_ADDRESS && listener->path[0] != '\0')
         key = CONFIG_KEY_PATH;
-    log_error("%s has another %s than listener \"%s\", which wants %s: change %s, or %s in the socket unit",
-              passed->text, of[difference].word, listener->name,
-              wanted_text(wanted->binding.type, at(&wanted->binding.address), wanted->binding.length, text),
-              config_where(matching->config, listener, key, where, sizeof(where)),
-              wanted_directive(passed->type));
+    log_error(
+        "%s has another %s than listener \"%s\", which wants %s: change %s, or %s in the socket unit",
+        passed->text, of[difference].word, listener->name, wanted_describe(matching->config, wanted, text),
+        config_where(matching->config, listener, key, where, sizeof(where)), wanted_directive(passed->type));
 }
 
 /* Finds the wanted socket for PASSED; NULL after saying why there is none. */

@@ -2,7 +2,6 @@
 #include "master/listeners.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,12 +38,8 @@ static void complain_unbound(const struct config *config, const struct wanted *w
     char text[WANTED_TEXT_MAX], where[512];
 
     config_where(config, listener, CONFIG_KEY_LISTENER, where, sizeof(where));
-    if (wanted->binding.length > 0)
-        wanted_text(wanted->binding.type, (const struct sockaddr *) &wanted->binding.address,
-                    wanted->binding.length, text);
-    else
-        snprintf(text, sizeof(text), "%s", listener->address);
-    log_error("listener %s (%s) cannot have %s: %s", listener->name, where, text, strerror(error));
+    log_error("listener %s (%s) cannot have %s: %s", listener->name, where,
+              wanted_describe(config, wanted, text), strerror(error));
 }
 
 static int bind_one(struct listeners *listeners, const struct config *config, const struct wanted *wanted)
@@ -77,12 +72,10 @@ static int complain_missing(const struct config *config, const struct wanted *wa
     const struct config_listener *listener = &config->listeners[wanted->listener];
     char text[WANTED_TEXT_MAX], where[512], line[512];
 
-    wanted_text(wanted->binding.type, (const struct sockaddr *) &wanted->binding.address,
-                wanted->binding.length, text);
     log_error("listener %s (%s) was passed no socket for %s, and activation = \"require\": "
               "add a %s line to the socket unit, or change %s",
-              listener->name, config_where(config, listener, CONFIG_KEY_LISTENER, where, sizeof(where)), text,
-              wanted_directive(wanted->binding.type),
+              listener->name, config_where(config, listener, CONFIG_KEY_LISTENER, where, sizeof(where)),
+              wanted_describe(config, wanted, text), wanted_directive(wanted->binding.type),
               config_where_set(config, "activation", line, sizeof(line)));
     return -1;
 }

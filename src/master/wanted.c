@@ -72,6 +72,17 @@ const char *wanted_text(int type, const struct sockaddr *address, socklen_t leng
     return text;
 }
 
+const char *wanted_describe(const struct config *config, const struct wanted *wanted,
+                            char text[WANTED_TEXT_MAX])
+{
+    const struct binding *binding = &wanted->binding;
+
+    if (binding->length > 0)
+        return wanted_text(binding->type, (const struct sockaddr *) &binding->address, binding->length, text);
+    snprintf(text, WANTED_TEXT_MAX, "%s", config->listeners[wanted->listener].address);
+    return text;
+}
+
 const char *wanted_directive(int type)
 {
     if (type == SOCK_DGRAM)

@@ -30,6 +30,10 @@ enum {
 const char *wanted_text(int type, const struct sockaddr *address, socklen_t length,
                         char text[WANTED_TEXT_MAX]);
 
+/* The same for a WANTED socket of CONFIG, also for one whose address is not there. */
+const char *wanted_describe(const struct config *config, const struct wanted *wanted,
+                            char text[WANTED_TEXT_MAX]);
+
 /* The option of a socket unit (systemd.socket(5)) that passes sockets of TYPE. */
 const char *wanted_directive(int type);
 

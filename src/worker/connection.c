@@ -33,6 +33,8 @@ void connection_close(struct worker *worker, struct conn *conn, enum counter cau
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
             log_close(conn);
+    } else {
+        worker->refusing--;
     }
     if (conn->flags & CONN_COUNTED)
         sources_remove(worker->plan->sources, worker->table, conn->peer.address,

@@ -60,7 +60,8 @@ struct worker {
     int epoll, spare;
     int fds[PLAN_SOCKETS_MAX]; /* this slot's, by socket */
     uint64_t now_ms;
-    uint32_t live;
+    uint32_t live;     /* connections that count against the limit */
+    uint32_t refusing; /* connections that do not: they are being refused, at most REFUSALS_MAX */
     struct accepting accepting;
     struct conns conns;
     uint32_t list_ms[LIST_DELAY + PLAN_SERVICES_MAX]; /* how long a connection may stay in a list */

@@ -98,28 +98,25 @@ static struct conn *enter(struct worker *worker, unsigned socket, int fd)
     return conn;
 }
 
-/* Closes FD after reading what the client sent so far: unread input would turn the close into a reset. */
-static void close_at_once(struct worker *worker, int fd)
-{
-    shutdown(fd, SHUT_WR);
-    (void) !recv(fd, worker->in, worker->in_size, MSG_DONTWAIT);
-    close(fd);
-}
-
 void stream_refuse_at_once(struct worker *worker, int fd, const char *sentence)
 {
     (void) !connection_send(fd, sentence, strlen(sentence));
-    close_at_once(worker, fd);
+    shutdown(fd, SHUT_WR);
+    (void) !recv(fd, worker->in, worker->in_size,
+                 MSG_DONTWAIT); /* unread, it would turn the close into a reset */
+    close(fd);
 }
 
 void stream_refuse(struct worker *worker, unsigned socket, int fd, const char *sentence)
 {
-    struct conn *conn = enter(worker, socket, fd);
+    /* Those who are refused have places of their own: they must not take those of clients that are not. */
+    struct conn *conn = worker->refusing < REFUSALS_MAX ? enter(worker, socket, fd) : NULL;
 
     if (conn == NULL) {
         stream_refuse_at_once(worker, fd, sentence);
         return;
     }
+    worker->refusing++;
     (void) !connection_send(fd, sentence, strlen(sentence));
     connection_linger(worker, conn);
 }
@@ -136,12 +133,11 @@ static bool greet(struct worker *worker, const struct plan_service *service, int
 
 void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted)
 {
-    bool greeted = greet(worker, service_of(worker, socket), fd);
     struct conn *conn = enter(worker, socket, fd);
 
     if (conn == NULL) {
-        /* No memory in the kernel: the caller made sure that the table has room. */
-        close_at_once(worker, fd);
+        /* No memory in the kernel: the table has room for as many as the limit allows. */
+        stream_refuse_at_once(worker, fd, SENTENCE_FULL);
         score_add(worker->score, COUNTER_refused_descriptors, 1);
         if (counted)
             sources_remove(worker->plan->sources, worker->table, peer->address,
@@ -152,7 +148,7 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
     conn->flags = CONN_ADMITTED | (counted ? CONN_COUNTED : 0);
     score_add(worker->score, COUNTER_accepted, 1);
     connection_set_live(worker, worker->live + 1);
-    if (!greeted)
+    if (!greet(worker, service_of(worker, socket), fd))
         connection_close(worker, conn, COUNTER_closed_reset);
 }
 
