@@ -104,14 +104,14 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(LDLIBS)
 
 # Files that change when what they say changes: other flags or another compiler rebuild all, a module that is gone
-# leaves the library.
+# leaves the library. -Werror makes no other objects.
 quoted  = '$(subst ','\'',$1)'
 remember = @mkdir -p $(@D); printf '%s\n' $(call quoted,$1) >$@.new; \
            if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/flags: FORCE
 	$(if $(PACKAGES_LIBS),,$(error pkg-config finds no $(PACKAGES): "packaging/install-needs build" installs them))
-	$(call remember,$(COMPILE) $(LINKING) $(PACKAGES_LIBS) $(LDLIBS) / $(shell $(CC) --version | head -n 1))
+	$(call remember,$(filter-out -Werror,$(COMPILE)) $(LINKING) $(PACKAGES_LIBS) $(LDLIBS) / $(shell $(CC) --version | head -n 1))
 
 $(BUILD)/objects: FORCE
 	$(call remember,$(OBJECTS))
