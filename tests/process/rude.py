@@ -32,8 +32,8 @@ FLOOD = 1500  # lines of a flooding client
 
 
 class Client:
-    """One client: .heard is all that it received; .fate is "end" (the server ended it in good order), "reset" (it broke),
-    "own" (the client left by itself) or None (not over)."""
+    """One client: .heard is all that it received; .fate is "end" (the server ended it in good order), "reset" (it
+    broke), "own" (the client left by itself) or None (not over)."""
 
     def __init__(self, manner, address, source, seed):
         self.manner, self.address = manner, address
@@ -220,8 +220,8 @@ EXPECTED = {
 
 
 class Crowd:
-    """SIZE clients of ADDRESS, of all manners in turn, in random order, from the addresses SOURCES in turn. RANDOM is the
-    chance that all of it comes from."""
+    """SIZE clients of ADDRESS, of all manners in turn, from the addresses SOURCES in turn, in an order that CHANCE (a
+    random generator) gives."""
 
     def __init__(self, address, size, sources, chance):
         manners = list(EXPECTED)

@@ -1,5 +1,5 @@
-"""System calls that fail while the daemon serves: every failure is somebody's bad luck, counted where it can be, and the
-service goes on.
+"""System calls that fail while the daemon serves: every failure is somebody's bad luck, counted where it can be, and
+the service goes on.
 """
 
 import errno
@@ -159,7 +159,9 @@ def test_answer_that_the_kernel_does_not_take(daemon, faults, number):
     assert daemon.counters()["datagram_unsent"] == before["datagram_unsent"] + 1
 
 
-@pytest.mark.parametrize("name, number", (("recvmmsg", errno.EINTR), ("recvmmsg", errno.ECONNREFUSED), ("sendmmsg", errno.EINTR)))
+@pytest.mark.parametrize(
+    "name, number", (("recvmmsg", errno.EINTR), ("recvmmsg", errno.ECONNREFUSED), ("sendmmsg", errno.EINTR))
+)
 def test_datagrams_that_are_interrupted(daemon, faults, name, number):
     faults.on(name, number, once=True)
     with daemon.datagrams() as client:

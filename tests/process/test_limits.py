@@ -106,6 +106,22 @@ def test_refused_client_that_stays_is_closed_after_a_while():
             wait_until(lambda: descriptors(worker) == before, 5, "the server to close")
 
 
+def test_refused_clients_take_no_place_of_others():
+    # Each refused client that does not close is there for a while, until the server gives it up.
+    config = {"workers": 1, "listen": [LINES], "exempt": [], "limits": {"connections": 2, "per_source": 1}}
+    with Hellod(config) as daemon:
+        first = daemon.connect(source=("127.1.2.1", 0)).greeted()
+        many = [daemon.connect(source=("127.1.2.1", 0)) for _ in range(200)]
+        for client in many:
+            client.expect_end(SOURCE)
+        with daemon.connect(source=("127.1.2.2", 0)).greeted() as other:
+            other.ask(b"Bob\n", b"Hello, Bob!\n")
+            assert daemon.counters()["refused_source"] == 200
+            assert refused_in_all(daemon.counters()) == 200
+        close_all([first, *many])
+        settled(daemon)
+
+
 @pytest.mark.parametrize("burst", (False, True), ids=("one at a time", "at once"))
 def test_nobody_is_refused_before_all_are_full(burst):
     with Hellod({"workers": 4, "listen": [LINES], "limits": {"connections": 8}}) as daemon:
@@ -132,14 +148,16 @@ def test_full_worker_comes_back_as_soon_as_it_has_room():
         clients = [daemon.connect().greeted() for _ in range(8)]
         waited = []
         for _ in range(60):
+            settled(daemon, live=8)  # who is greeted is counted a little later
             clients.pop(0).close()
             settled(daemon, live=7)
             took, client = timed(lambda: daemon.connect().greeted())
             waited.append(took)
             clients.append(client)
-        print(f"a place is taken {statistics.median(waited):.4f} s after it was left, {max(waited):.4f} s at worst")
+        print(f"a place is taken {statistics.mean(waited):.4f} s after it was left, {max(waited):.4f} s at worst")
         assert max(waited) < SOON
-        assert SANITIZED or statistics.median(waited) < 0.02
+        # Nobody waits until a full worker looks up again, which it does ten times a second.
+        assert SANITIZED or sum(took > 0.04 for took in waited) <= 3
         close_all(clients)
 
 
@@ -335,7 +353,8 @@ def test_slow_reader_is_not_cut_off():
 def test_answers_are_in_order_for_one_who_reads_late():
     names = [b"name %d" % i for i in range(60000)]
     with Hellod({"workers": 1, "listen": [LINES]}) as daemon, daemon.connect(receive_buffer=4096) as client:
-        feeder = threading.Thread(target=client.send, args=(b"".join(name + b"\n" for name in names) + b"disconnect\n",))
+        lines = b"".join(name + b"\n" for name in names) + b"disconnect\n"
+        feeder = threading.Thread(target=client.send, args=(lines,))
         feeder.start()
 
         def stuck():

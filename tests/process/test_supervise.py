@@ -18,11 +18,14 @@ from faults import Faults
 from hellodtest import EXIT_NO_WORKER, Hellod, refused
 from rude import SOURCE
 from watch import SLOW, children, descriptors, wait_until
-from workers import killed, measures, opened, refused_in_all, replaced, settled, slots, stopped, targets
+from workers import SANITIZED, killed, measures, opened, refused_in_all, replaced, settled, slots, stopped, targets
 
 SERVES = {"listen": [GREETING, HELLO]}
 HEALTHY = 2.0  # seconds of life after which a death is not an early one
-DEATH = r"^worker (\d+) \(pid (\d+)\) was killed by signal 9 \(Killed\) after \d+ ms; the next one starts (at once|after a pause)$"
+DEATH = (
+    r"^worker (\d+) \(pid (\d+)\) was killed by signal 9 \(Killed\) after \d+ ms; "
+    r"the next one starts (at once|after a pause)$"
+)
 
 
 def converse(daemon):
@@ -34,8 +37,8 @@ def converse(daemon):
 
 
 class Load(threading.Thread):
-    """Clients that come one after the other, in a context: .greeted counts those that were answered, .broken those whose
-    connection broke. Every other trouble is raised at the end."""
+    """Clients that come one after the other, in a context: .greeted counts those that were answered, .broken those
+    whose connection broke. Every other trouble is raised at the end."""
 
     def __init__(self, daemon):
         super().__init__(daemon=True)
@@ -125,7 +128,9 @@ def test_killed_workers_under_load():
         assert one.broken + two.broken <= 2 * len(victims)
         totals = settled(daemon)
         assert refused_in_all(totals) == 0
-        assert len(found) <= totals["closed_killed"] <= len(found) + one.broken + two.broken
+        # A worker may be killed after it has closed a connection and before it has counted that.
+        most = len(found) + one.broken + two.broken + len(victims)
+        assert len(found) <= totals["closed_killed"] <= most
         assert totals["accepted"] >= one.greeted + two.greeted + len(found)
         assert len(daemon.workers()) == 4
         for stream, _ in found:
@@ -199,8 +204,12 @@ def test_early_deaths_back_off():
         born = time.monotonic()
         wait_until(lambda: time.monotonic() - born > HEALTHY, 5, "the worker to have lived for a while")
         assert kill_again(daemon, 1, pid)[1] < 0.9 * SLOW
-        said = [match[3] for _, line in daemon.lines if (match := re.search(DEATH, line))]
-        assert said == ["at once", "after a pause", "after a pause", "at once"]
+
+        def said():
+            return [match[3] for _, line in daemon.lines if (match := re.search(DEATH, line))]
+
+        wait_until(lambda: len(said()) == 4, 5, "four deaths to be logged")
+        assert said() == ["at once", "after a pause", "after a pause", "at once"]
 
 
 # ---- workers that do not start ----
@@ -213,6 +222,7 @@ def test_first_generation_that_cannot_start_ends_the_service():
             assert failed.wait_for_line("^no worker could start: ").string.endswith("epoll: Too many open files")
 
 
+@pytest.mark.skipif(SANITIZED, reason="a leak checker wants to fork too")
 def test_first_generation_that_cannot_be_forked_ends_the_service():
     identity = unprivileged()
     if identity and identity[0] == "root":

@@ -15,7 +15,8 @@
 
 enum {
     WORKERS = 3,
-    DEADLINE_MS = 60000 /* for what happens at once, but perhaps on a busy machine and under valgrind */
+    DEADLINE_MS = 20000, /* for what happens at once, but perhaps on a busy machine and under valgrind */
+    FOR_EVER_MS = 10 * DEADLINE_MS
 };
 
 /* A master in little. */
@@ -23,9 +24,8 @@ static struct {
     sd_event *event;
     struct pool *pool;
     struct plan plan;
-    struct plan_service service;
     struct scoreboard scoreboard;
-    int fds[WORKERS]; /* of the one socket, if there is one */
+    int fds[WORKERS]; /* of the one socket, if there is one; -1: none */
     unsigned ready, failed, gone;
     char reason[256];
 } master;
@@ -49,6 +49,7 @@ static void on_gone(void *owner)
     master.gone++;
 }
 
+/* A pool that is not started. */
 static inline int set_up(void **state)
 {
     static const struct pool_events events = {.ready = on_ready, .failed = on_failed, .gone = on_gone};
@@ -97,6 +98,7 @@ static inline int tear_down(void **state)
     return 0;
 }
 
+/* What the scoreboard says of SLOT. */
 static inline struct score *block(uint32_t slot)
 {
     return &master.scoreboard.blocks[scoreboard_index(0, slot)];
@@ -111,6 +113,7 @@ static inline void turn(const unsigned *count, uint64_t ms)
         assert_true(sd_event_run(master.event, 10000) >= 0);
 }
 
+/* Turns it until COUNT is 1. */
 static inline void turn_until(const unsigned *count)
 {
     turn(count, DEADLINE_MS);
@@ -129,6 +132,7 @@ static inline pid_t turn_until_replaced(uint32_t slot, pid_t before)
     return block(slot)->pid;
 }
 
+/* Turns it until the worker in SLOT takes connections. */
 static inline void turn_until_is_ready(uint32_t slot)
 {
     uint64_t until = clock_ms() + DEADLINE_MS;
@@ -139,9 +143,18 @@ static inline void turn_until_is_ready(uint32_t slot)
     }
 }
 
+/* Waits until process PID is dead, and leaves it to the pool to reap it. */
+static inline void wait_for_death(pid_t pid)
+{
+    siginfo_t info;
+
+    assert_int_equal(waitid(P_PID, (id_t) pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+/* Has all workers end, of their own accord: nobody's patience is in this. */
 static inline void drain(void)
 {
-    pool_drain(master.pool, 1000);
+    pool_drain(master.pool, FOR_EVER_MS);
     turn_until(&master.gone);
     for (uint32_t i = 0; i < WORKERS; i++) {
         assert_int_equal(block(i)->pid, 0);

@@ -1,0 +1,274 @@
+/* Conversations over socket pairs, with a clock that the test sets: every deadline to the millisecond. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stream_help.h"
+
+static void assert_total(enum counter counter, uint64_t expected)
+{
+    assert_int_equal(scoreboard_total(&board, counter), expected);
+}
+
+static void test_conversation(void **state)
+{
+    int client = connect_to(LINES);
+
+    (void) state;
+    assert_string_equal(hear(client), "What's your name?");
+    say(client, "Bob\r\nAl");
+    say(client, "ice\n\n");
+    assert_string_equal(hear(client), "Hello, Bob!\r\nHello, Alice!\nWhat's your name?\n");
+    assert_int_equal(worker.live, 1);
+    say(client, "disconnect\n");
+    assert_string_equal(hear(client), "|");
+    assert_total(COUNTER_closed_farewell, 1);
+    assert_total(COUNTER_messages, 4);
+    assert_total(COUNTER_answers, 3);
+    close(client);
+}
+
+/* A close with unread input would be a reset. */
+static void test_more_behind_the_farewell(void **state)
+{
+    int client = connect_to(LINES);
+
+    (void) state;
+    say(client, "Bob\ndisconnect\nAlice\n");
+    assert_string_equal(hear(client), "What's your name?Hello, Bob!\n|");
+    assert_int_equal(worker.live, 1);
+    close(client);
+    pump();
+    assert_int_equal(worker.live, 0);
+    assert_total(COUNTER_closed_farewell, 1);
+    assert_total(COUNTER_messages, 2);
+}
+
+static void test_half_close(void **state)
+{
+    int client = connect_to(LINES);
+
+    (void) state;
+    say(client, "Bob\nAlice");
+    shutdown(client, SHUT_WR);
+    pump();
+    assert_string_equal(hear(client), "What's your name?Hello, Bob!\nHello, Alice!|");
+    assert_total(COUNTER_closed_end, 1);
+    close(client);
+}
+
+static void test_idle(void **state)
+{
+    int client = connect_to(LINES), other = connect_to(LINES);
+
+    (void) state;
+    assert_int_equal(stream_deadline(&worker), worker.now_ms + IDLE_MS);
+    pass(IDLE_MS - 1);
+    say(other, "still here\n");
+    assert_int_equal(stream_deadline(&worker), worker.now_ms + 1);
+    pass(1);
+    assert_string_equal(hear(client), "What's your name?Sorry, you have been silent for too long.|");
+    assert_string_equal(hear(other), "What's your name?Hello, still here!\n");
+    assert_int_equal(worker.live, 2); /* until the client has closed too */
+    close(client);
+    pump();
+    assert_int_equal(worker.live, 1);
+    pass(IDLE_MS - 2);
+    assert_string_equal(hear(other), "");
+    pass(1);
+    assert_string_equal(hear(other), "Sorry, you have been silent for too long.|");
+    assert_int_equal(stream_deadline(&worker), worker.now_ms + LINGERING_MS);
+    pass(LINGERING_MS - 1);
+    assert_int_equal(worker.live, 1);
+    pass(1); /* it never closes */
+    assert_int_equal(worker.live, 0);
+    assert_total(COUNTER_closed_idle, 2);
+    assert_int_equal(stream_deadline(&worker), UINT64_MAX);
+    close(other);
+}
+
+static void test_delay(void **state)
+{
+    int client = connect_to(DELAYED);
+
+    (void) state;
+    say(client, "Bob\nAlice\nEve");
+    assert_string_equal(hear(client), "What's your name?"); /* the prompt does not wait */
+    assert_int_equal(stream_deadline(&worker), worker.now_ms + DELAY_MS);
+    shutdown(client, SHUT_WR);
+    pass(DELAY_MS - 1);
+    assert_string_equal(hear(client), "");
+    pass(1);
+    assert_string_equal(hear(client), "Hello, Bob!\n");
+    pass(DELAY_MS - 1);
+    assert_string_equal(hear(client), "");
+    pass(1);
+    assert_string_equal(hear(client), "Hello, Alice!\n");
+    pass(DELAY_MS - 1);
+    assert_string_equal(hear(client), ""); /* the end of file is known, and there is still an answer owed */
+    pass(1);
+    assert_string_equal(hear(client), "Hello, Eve!|");
+    assert_total(COUNTER_closed_end, 1);
+    close(client);
+}
+
+static void test_too_long(void **state)
+{
+    int client = connect_to(LINES);
+
+    (void) state;
+    say(client, "12345678901234567890\r\n1234567890");
+    assert_int_equal(worker.conns.buffers_used, 1);
+    say(client, "12345678901\r\n and more that nobody reads\n");
+    assert_string_equal(hear(client), "What's your name?Hello, 12345678901234567890!\r\n"
+                                      "Sorry, a name has at most 20 bytes.\r\n|");
+    assert_int_equal(worker.live, 1); /* so that what the client still sends does not end in a reset */
+    assert_int_equal(worker.conns.buffers_used, 0);
+    say(client, "more\n");
+    close(client);
+    pump();
+    assert_int_equal(worker.live, 0);
+    assert_total(COUNTER_closed_too_long, 1);
+    assert_total(COUNTER_messages, 1);
+}
+
+/* Sends lines until no more are taken; returns how many. */
+static unsigned flood(int client)
+{
+    unsigned lines = 0;
+
+    while (send(client, "x\n", 2, MSG_NOSIGNAL) == 2) {
+        lines++;
+        if (lines % 100 == 0)
+            pump();
+    }
+    pump();
+    return lines;
+}
+
+static void test_client_that_does_not_read(void **state)
+{
+    int client = connect_to(LINES);
+
+    (void) state;
+    flood(client);
+    pass(WRITE_MS - 1);
+    assert_int_equal(worker.live, 1);
+    assert_int_equal(stream_deadline(&worker), worker.now_ms + 1);
+    pass(1);
+    assert_int_equal(worker.live, 0);
+    assert_total(COUNTER_closed_write, 1);
+    close(client);
+}
+
+static void test_client_that_reads_late(void **state)
+{
+    int client = connect_to(LINES);
+    unsigned lines = flood(client);
+
+    (void) state;
+    pass(WRITE_MS - 1);
+    assert_int_equal(strlen(hear(client)), strlen("What's your name?") + lines * strlen("Hello, x!\n"));
+    pass(WRITE_MS + 1);
+    assert_int_equal(worker.live, 1);
+    assert_int_equal(worker.conns.buffers_used, 0);
+    assert_total(COUNTER_answers, lines);
+    close(client);
+}
+
+/* All input has long been received when the output can go on. */
+static void test_input_that_waits_for_output(void **state)
+{
+    enum {
+        LINES_SAID = 1500 /* in one receive */
+    };
+    char text[2 * LINES_SAID + 1];
+    int client = connect_to(LINES), small = 4608;
+    const struct conn *conn = conns_first(&worker.conns, LIST_IDLE);
+
+    (void) state;
+    hear(client);
+    assert_int_equal(setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    for (unsigned i = 0; i < LINES_SAID; i++)
+        memcpy(text + 2 * i, "x\n", 3);
+    say(client, text);
+    assert_int_equal(conn->list, LIST_WRITE);
+    assert_int_equal(worker.conns.buffers_used, 1);
+    assert_int_equal(strlen(hear(client)), LINES_SAID * strlen("Hello, x!\n"));
+    assert_int_equal(worker.conns.buffers_used, 0);
+    close(client);
+}
+
+static void test_drain(void **state)
+{
+    int silent = connect_to(LINES), client = connect_to(LINES), delayed = connect_to(DELAYED);
+
+    (void) state;
+    worker.draining = true;
+    stream_drain(&worker);
+    pass(999);
+    say(client, "Bob\n");
+    pass(1);
+    assert_string_equal(hear(silent), "What's your name?|");
+    assert_string_equal(hear(client), "What's your name?Hello, Bob!\n");
+    assert_string_equal(hear(delayed), "What's your name?|");
+    assert_false(stream_quiet(&worker));
+    pass(999);
+    assert_true(stream_quiet(&worker));
+    assert_total(COUNTER_closed_drain, 3);
+    close(silent);
+    close(client);
+    close(delayed);
+}
+
+/* More of them than there are places to linger in. */
+static void test_refused(void **state)
+{
+    enum {
+        COUNT = CONNECTIONS + REFUSALS_MAX + 4
+    };
+    int clients[COUNT], ends[2];
+
+    (void) state;
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        stream_refuse(&worker, LINES, ends[0], SENTENCE_FULL);
+        clients[i] = ends[1];
+        assert_string_equal(hear(clients[i]), SENTENCE_FULL "|");
+    }
+    assert_int_equal(worker.live, 0);
+    assert_total(COUNTER_accepted, 0);
+    close(clients[0]);
+    pump();
+    assert_false(stream_quiet(&worker));
+    pass(LINGERING_MS);
+    assert_true(stream_quiet(&worker));
+    for (unsigned i = 1; i < COUNT; i++)
+        close(clients[i]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_worker, stop_worker)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_conversation),
+        TEST(test_more_behind_the_farewell),
+        TEST(test_half_close),
+        TEST(test_idle),
+        TEST(test_delay),
+        TEST(test_too_long),
+        TEST(test_client_that_does_not_read),
+        TEST(test_client_that_reads_late),
+        TEST(test_input_that_waits_for_output),
+        TEST(test_drain),
+        TEST(test_refused),
+    };
+
+    return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
+}
