@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check suite lint format sanitize fuzz bench install uninstall clean help FORCE
+.PHONY: all programs library everything run check suite check-system lint format sanitize fuzz bench install uninstall clean help FORCE
 
 all: programs
 
@@ -138,6 +138,12 @@ check:
 suite: programs $(UNIT) $(FUZZ) $(HELPERS)
 	@tests/run $(BUILD)
 
+#: make check-system as root: boots Debian 12 and 13 in containers and tests the service under their systemd
+check-system:
+	@[ "$$(id -u)" = 0 ] || { echo "check-system: only root can boot containers: sudo make check-system" >&2; exit 1; }
+	@packaging/install-needs check-system
+	@$(PYTHON) tests/system/run
+
 #: make lint         every checker of sources, scripts and pages; zero findings
 lint:
 	@packaging/install-needs lint
@@ -169,14 +175,29 @@ SBIN  := $(DESTDIR)$(PREFIX)/sbin
 MAN   := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 CONF  := $(DESTDIR)$(SYSCONFDIR)/hellod
-units := $(wildcard systemd/*.service systemd/*.socket)
+USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+SAMPLES := $(DESTDIR)$(PREFIX)/share/doc/hellod/examples
+units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.socket)
 
-install: all
-	$(INSTALL) -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(CONF)/conf.d
+# Units say where things are: that changes with PREFIX, and no file tells when.
+placed = sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|'
+
+$(BUILD)/systemd/hellod@.service: systemd/hellod.service systemd/instance.sed FORCE
+	@mkdir -p $(@D)
+	@sed -f systemd/instance.sed $< | $(placed) >$@
+
+$(BUILD)/systemd/%: systemd/% FORCE
+	@mkdir -p $(@D)
+	@$(placed) $< >$@
+
+install: all $(units)
+	$(INSTALL) -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(UNITS) $(USERS) $(SAMPLES) $(CONF)/conf.d
 	$(INSTALL) -m 755 $(BUILD)/hellod $(SBIN)
 	$(INSTALL) -m 644 man/hellod.conf.5 $(MAN)/man5
 	$(INSTALL) -m 644 man/hellod.8 $(MAN)/man8
-	$(if $(units),$(INSTALL) -d $(UNITS) && $(INSTALL) -m 644 $(units) $(UNITS))
+	$(INSTALL) -m 644 $(units) $(UNITS)
+	$(INSTALL) -m 644 systemd/hellod.sysusers $(USERS)/hellod.conf
+	$(INSTALL) -m 644 systemd/examples/socket-only.conf $(SAMPLES)
 	@if [ ! -e $(CONF)/hellod.conf ]; then \
 	    $(INSTALL) -m 644 etc/hellod/hellod.conf $(CONF); \
 	elif ! cmp -s etc/hellod/hellod.conf $(CONF)/hellod.conf; then \
@@ -187,7 +208,7 @@ install: all
 #: make uninstall    takes away what install put there, but not the config
 uninstall:
 	rm -f $(SBIN)/hellod $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(CONF)/hellod.conf.new \
-	    $(addprefix $(UNITS)/,$(notdir $(units)))
+	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
 
 #: make clean        removes build

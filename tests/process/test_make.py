@@ -13,6 +13,8 @@ INSTALLED = {
     "usr/local/sbin/hellod": 0o755,
     "usr/local/share/man/man5/hellod.conf.5": 0o644,
     "usr/local/share/man/man8/hellod.8": 0o644,
+    "usr/local/share/doc/hellod/examples/socket-only.conf": 0o644,
+    "usr/local/lib/sysusers.d/hellod.conf": 0o644,
     "etc/hellod/hellod.conf": 0o644,
 }
 

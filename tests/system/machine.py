@@ -1,0 +1,210 @@
+"""Debian systems in containers, booted with their own systemd: cached roots, a throw-away layer on each, commands and
+network inside.
+
+    root = make_root(CACHE, "bookworm")
+    with Machine(CACHE, root, "bookworm") as machine:
+        machine.boot()
+        machine("systemctl", "start", "hellod")
+
+Runs in the namespaces that `run` makes: what is mounted and started here needs nobody to end it. This file must not
+know what is tested.
+"""
+
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "process"))
+from watch import wait_until  # noqa: E402  the folder had to be named first
+
+PACKAGES = "systemd systemd-sysv dbus iproute2 procps gcc libc6-dev make pkgconf libconfig-dev libsystemd-dev".split()
+CGROUP = Path("/sys/fs/cgroup")
+CLONE_NEWNET = 0x40000000
+# What nspawn withholds though units make use of it: bpf for IPAddressDeny= and DevicePolicy=, and keyrings.
+RIGHTS = ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf @keyring"]
+INSIDE = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+    "SYSTEMD_PAGER": "",
+    "SYSTEMD_COLORS": "0",
+}
+
+
+def run(*command, **options):
+    """Runs COMMAND; when it fails, what it said is in the exception."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def hierarchies():
+    """The control group trees that systemd cares for: the one tree, or two beside those of the controllers."""
+    if (CGROUP / "cgroup.controllers").exists():
+        return [CGROUP]
+    return [tree for tree in (CGROUP / "unified", CGROUP / "systemd") if tree.is_dir()]
+
+
+def groups_of(cache):
+    """How the names of the control groups begin. Two caches can be in use at the same time."""
+    return f"hellod-system-{uuid.uuid5(uuid.NAMESPACE_URL, str(cache)).hex[:8]}"
+
+
+def sweep(cache):
+    """Takes away what a run has left. Its processes have been ended; the kernel may not be done with them yet."""
+
+    def is_gone():
+        shutil.rmtree(cache / "run", ignore_errors=True)
+        tops = [top for tree in hierarchies() for top in tree.glob(f"{groups_of(cache)}*")]
+        for top in tops:
+            for folder, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    pass
+        return not tops and not (cache / "run").exists()
+
+    wait_until(is_gone, 20, f"what is left of a run in {cache} and of control groups {groups_of(cache)}")
+
+
+def make_root(cache, suite):
+    """The folder with a fresh SUITE, made when it is not there: about half a minute."""
+    root = cache / f"{suite}-{uuid.uuid5(uuid.NAMESPACE_URL, ' '.join(PACKAGES)).hex[:8]}"
+    if root.exists():
+        return root
+    unfinished = root.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    options = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", "--aptopt=Acquire::Languages none"]
+    run("mmdebstrap", *options, suite, str(unfinished), timeout=600)
+    unfinished.rename(root)
+    return root
+
+
+class Machine:
+    """A system on a layer of its own over ROOT. Until boot() it is a folder, .tree, in which chroot() works."""
+
+    def __init__(self, cache, root, name):
+        self.name = f"{groups_of(cache)}-{name}"
+        self.folder = cache / "run" / name
+        self.tree = self.folder / "tree"
+        self.init = self.nspawn = None
+        for part in ("upper", "work", "tree"):
+            (self.folder / part).mkdir(parents=True)
+        layers = f"lowerdir={root},upperdir={self.folder}/upper,workdir={self.folder}/work,volatile"
+        run("mount", "-t", "overlay", "overlay", self.tree, "-o", layers)
+        # Without one each boot would be the first, which enables what presets say.
+        (self.tree / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.nspawn and self.nspawn.poll() is None:
+            self.nspawn.kill()  # its init dies with it, and so all inside
+            self.nspawn.wait(20)
+        run("umount", "-l", self.tree)
+
+    def bind(self, source, place, *options):
+        """Shows the folder SOURCE at PLACE, before the boot."""
+        (self.tree / place.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        run("mount", "--bind", source, f"{self.tree}{place}")
+        if options:
+            run("mount", "-o", f"remount,bind,{','.join(options)}", f"{self.tree}{place}")
+
+    def unbind(self, place):
+        run("umount", f"{self.tree}{place}")
+
+    def chroot(self, *command):
+        return run("chroot", self.tree, *command, env=INSIDE, timeout=300)
+
+    def _enter_groups(self):
+        # Without a group of their own all systems would share that of this program.
+        for tree in hierarchies():
+            group = tree / self.name
+            group.mkdir(exist_ok=True)
+            (group / "cgroup.procs").write_text("0")
+
+    def boot(self):
+        """Returns when its systemd is done starting."""
+        command = ["systemd-nspawn", "--quiet", f"--directory={self.tree}", f"--machine={self.name}", "--boot"]
+        command += ["--private-network", "--register=no", "--keep-unit", "--settings=no", "--link-journal=no"]
+        command += ["--resolv-conf=off", "--timezone=off", "--console=pipe", *RIGHTS]
+        self.console = open(self.folder / "console", "wb")
+        self.nspawn = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self.console,
+            stderr=subprocess.STDOUT,
+            preexec_fn=self._enter_groups,
+            # A tree of the second version inside, whatever there is outside.
+            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+        )
+        wait_until(self._is_up, 60, lambda: "boot:\n" + (self.folder / "console").read_text(errors="replace")[-3000:])
+
+    def _is_up(self):
+        assert self.nspawn.poll() is None, (self.folder / "console").read_text(errors="replace")
+        # The first child is not yet it: that one makes the container and leaves init behind.
+        children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
+        if len(children) != 1 or Path(f"/proc/{children[0]}/comm").read_text().strip() != "systemd":
+            return False
+        self.init = int(children[0])
+        state = self.run("systemctl", "is-system-running").stdout.strip()
+        return state in ("running", "degraded")
+
+    def run(self, *command, seconds=60, data=None):
+        """Runs COMMAND inside; returns it completed, stderr within stdout."""
+        return subprocess.run(
+            ["nsenter", "-t", str(self.init), "-a", *map(str, command)],
+            input=data,
+            stdin=subprocess.DEVNULL if data is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+            env=INSIDE,
+            timeout=seconds,
+        )
+
+    def __call__(self, *command, **options):
+        """Runs COMMAND inside and returns what it says; it must not fail."""
+        done = self.run(*command, **options)
+        assert done.returncode == 0, f"{' '.join(map(str, command))}: exit status {done.returncode}: {done.stdout}"
+        return done.stdout
+
+    def write(self, path, text):
+        """Writes a file inside, and the folders above it."""
+        self("sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', path, data=text)
+
+    @contextmanager
+    def network(self):
+        """For the block, this thread is in the system's network; sockets made here stay there."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        back, there = (os.open(f"/proc/{who}/ns/net", os.O_RDONLY | os.O_CLOEXEC) for who in ("self", self.init))
+
+        def switch(fd):
+            if libc.setns(fd, CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+
+        try:
+            switch(there)
+            try:
+                yield
+            finally:
+                switch(back)
+        finally:
+            os.close(back)
+            os.close(there)
+
+
+def is_refused(machine, address):
+    """Whether nobody listens at a TCP ADDRESS inside."""
+    with machine.network(), socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(address) != 0

@@ -1,0 +1,101 @@
+"""hellod as a service of a booted system: what systemctl and the journal say of it, and clients of it."""
+
+import json
+
+from clients import Datagram, Stream, greeting
+from watch import wait_until
+
+PORT = 3288
+WAYS = [("tcp", "127.0.0.1"), ("tcp", "::1"), ("udp", "127.0.0.1"), ("udp", "::1")]
+UNITS = "/etc/systemd/system"
+PROBE = "/usr/lib/hellod-probe"  # tests/system/probe.c, in a folder whose programs the unit may run
+SAMPLES = "/usr/share/doc/hellod/examples"
+
+
+class Service:
+    """One unit of hellod: hellod.service, or an instance."""
+
+    def __init__(self, machine, unit="hellod.service"):
+        self.machine = machine
+        self.unit = unit
+        self.since = "0"
+
+    def reset(self):
+        """All units of hellod stopped, nothing configured; the journal is read from here on."""
+        self.machine.run("pkill", "-CONT", "-x", "hellod|systemd-journal")
+        self.machine("systemctl", "stop", "hellod.socket", "hellod@*.service", "hellod.service")
+        self.machine("sh", "-c", f"rm -rf {UNITS}/hellod* /etc/hellod/*/ && mkdir /etc/hellod/conf.d")
+        self.machine("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "reset-failed")
+        self.since = self.machine("journalctl", "-n", "0", "--show-cursor", "--no-pager").split("cursor:")[-1].strip()
+
+    # ---- what an operator does ----
+
+    def systemctl(self, verb, *more):
+        return self.machine("systemctl", verb, *more, self.unit)
+
+    def configure(self, text, name="test.conf"):
+        self.machine.write(f"/etc/hellod/conf.d/{name}", text)
+
+    def drop_in(self, text):
+        self.machine.write(f"{UNITS}/{self.unit}.d/test.conf", text)
+        self.machine("systemctl", "daemon-reload")
+
+    def show(self, name):
+        return self.machine("systemctl", "show", "--value", "-p", name, self.unit).strip()
+
+    def state(self):
+        return self.show("ActiveState")
+
+    def journal(self):
+        """What the unit has logged since reset(): a list of (priority, text)."""
+        self.machine("journalctl", "--sync")
+        # Chosen here: with a cursor and a choice of lines, journalctl leaves the first one out.
+        said = self.machine("journalctl", "-q", "--after-cursor", self.since, "-o", "json")
+        lines = [json.loads(line) for line in said.splitlines()]
+        wanted = {"_SYSTEMD_UNIT": self.unit, "SYSLOG_IDENTIFIER": "hellod"}
+        return [(int(line["PRIORITY"]), line["MESSAGE"]) for line in lines if wanted.items() <= line.items()]
+
+    def texts(self):
+        return "\n".join(text for _, text in self.journal())
+
+    # ---- its processes ----
+
+    def master(self):
+        return int(self.show("MainPID"))
+
+    def processes(self):
+        """All processes of the unit, by their numbers inside."""
+        group = self.show("ControlGroup")
+        if not group:
+            return set()
+        said = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs")
+        return set(map(int, said.stdout.split())) if said.returncode == 0 else set()
+
+    def kill(self, signal, pid):
+        self.machine("kill", f"-{signal}", pid)
+
+    def wait_for_new_master(self, old, seconds):
+        """Until systemd has put another master in place of OLD, and it is ready; returns it."""
+
+        def is_new():
+            return self.state() == "active" and self.master() not in (0, old) and self.master()
+
+        return wait_until(is_new, seconds, lambda: self.machine.run("systemctl", "status", self.unit).stdout)
+
+    # ---- its clients ----
+
+    def connect(self, host="127.0.0.1", port=PORT, seconds=10):
+        with self.machine.network():
+            return Stream((host, port), seconds=seconds)
+
+    def ask(self, kind="tcp", host="127.0.0.1", port=PORT):
+        """One question and the built-in answer to it."""
+        with self.machine.network():
+            if kind == "udp":
+                with Datagram((host, port), seconds=10) as client:
+                    client.expect(b"Bob", greeting(b"Bob"))
+                return
+            client = Stream((host, port), seconds=10)
+        with client:
+            client.greeted().ask(b"Bob", greeting(b"Bob"))
