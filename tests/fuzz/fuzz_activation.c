@@ -103,6 +103,12 @@ static void check_match(const struct matching *matching, const struct passed *pa
     assert(compare(passed, &wanted->binding) == DIFFERS_NOT);
     assert(passed->type == SOCK_DGRAM || passed->listening);
     assert(named == NULL || named == listener_of(matching, wanted));
+    if (passed->family == AF_INET6) {
+        const struct sockaddr_in6 *a = (const struct sockaddr_in6 *) &passed->address;
+        const struct sockaddr_in6 *b = (const struct sockaddr_in6 *) &wanted->binding.address;
+        assert(memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0);
+        assert(a->sin6_scope_id == b->sin6_scope_id);
+    }
     if (passed->family != AF_UNIX)
         return;
     assert(passed->length == wanted->binding.length);
