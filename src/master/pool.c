@@ -392,14 +392,25 @@ static uint64_t beat_of(const struct slot *slot)
     return atomic_load(&scoreboard->blocks[scoreboard_index(slot->generation, slot->number)].beat);
 }
 
+/* A worker that dies while a debugger or tracer has it cannot be waited for until that lets go, and by then
+ * the event of its death has come and gone. Armed anew, it comes again. */
+static void listen_again(const struct slot *slot)
+{
+    sd_event_source_set_enabled(slot->child_source, SD_EVENT_OFF);
+    sd_event_source_set_enabled(slot->child_source, SD_EVENT_ONESHOT);
+}
+
 bool pool_check(struct pool *pool)
 {
     bool busy = false;
 
     for (unsigned i = 0; i < SCOREBOARD_BLOCKS; i++) {
         struct slot *slot = &pool->slots[i];
+        if (slot->state == SLOT_EMPTY)
+            continue;
+        listen_again(slot);
         /* One at a time: if many seem stuck it is more likely that we are wrong than that they are. */
-        if (slot->state != SLOT_EMPTY && !busy)
+        if (!busy)
             busy = stuck_check(&slot->stuck, slot->pid, beat_of(slot), clock_ms());
     }
     return busy;
