@@ -221,7 +221,8 @@ EXPECTED = {
 
 class Crowd:
     """SIZE clients of ADDRESS, of all manners in turn, from the addresses SOURCES in turn, in an order that CHANCE (a
-    random generator) gives."""
+    random generator) gives. After run() .lag is the longest time in seconds for which the loop did not look at them: if
+    it is about as long as the listener's timeouts, clients were silent that did not mean to be."""
 
     def __init__(self, address, size, sources, chance):
         manners = list(EXPECTED)
@@ -233,7 +234,8 @@ class Crowd:
     def run(self, arrive, seconds):
         """Lets the clients come one after the other within ARRIVE seconds and waits for the end of all; fails when that
         takes longer than SECONDS."""
-        start = time.monotonic()
+        start = before = time.monotonic()
+        self.lag = 0.0
         self._poll, self._count = select.epoll(), itertools.count()
         self._steps, self._active = {}, {}
         pause = arrive / len(self.clients)
@@ -241,6 +243,7 @@ class Crowd:
         try:
             while self._active or self._timers:
                 now = time.monotonic()
+                self.lag, before = max(self.lag, now - before), now
                 if now > start + seconds * SLOW:
                     left = sorted({client.manner.__name__ for client in self._active.values()})
                     raise AssertionError(f"{len(self._active)} rude clients are not done with: {', '.join(left)}")
