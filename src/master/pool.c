@@ -393,11 +393,18 @@ static uint64_t beat_of(const struct slot *slot)
 }
 
 /* A worker that dies while a debugger or tracer has it cannot be waited for until that lets go, and by then
- * the event of its death has come and gone. Armed anew, it comes again. */
-static void listen_again(const struct slot *slot)
+ * the event of its death has come and gone. So it is looked for, too. Returns whether there was one. */
+static bool find_dead(struct slot *slot)
 {
-    sd_event_source_set_enabled(slot->child_source, SD_EVENT_OFF);
-    sd_event_source_set_enabled(slot->child_source, SD_EVENT_ONESHOT);
+    pid_t pid = slot->pid;
+    siginfo_t info = {0};
+
+    if (waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != pid ||
+        sd_event_source_get_pending(slot->child_source) != 0)
+        return false; /* it lives, or its event is on the way */
+    on_death(NULL, &info, slot);
+    waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG);
+    return true;
 }
 
 bool pool_check(struct pool *pool)
@@ -406,9 +413,8 @@ bool pool_check(struct pool *pool)
 
     for (unsigned i = 0; i < SCOREBOARD_BLOCKS; i++) {
         struct slot *slot = &pool->slots[i];
-        if (slot->state == SLOT_EMPTY)
+        if (slot->state == SLOT_EMPTY || find_dead(slot))
             continue;
-        listen_again(slot);
         /* One at a time: if many seem stuck it is more likely that we are wrong than that they are. */
         if (!busy)
             busy = stuck_check(&slot->stuck, slot->pid, beat_of(slot), clock_ms());
