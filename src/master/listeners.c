@@ -145,11 +145,13 @@ static void announce(const struct listeners *listeners)
     }
 }
 
-int listeners_open(struct listeners *listeners, const struct config *config, struct plan *plan)
+int listeners_open(struct listeners *listeners, const struct config *config, struct plan *plan,
+                   const struct listeners *before)
 {
     struct wanted wanted[PLAN_SOCKETS_MAX];
     unsigned count = wanted_list(config, wanted);
 
+    (void) before;
     *listeners = (struct listeners){.plan = plan, .fds = calloc((size_t) count * plan->workers, sizeof(int))};
     if (listeners->fds == NULL) {
         log_error("listening sockets: %s", strerror(errno));
@@ -157,17 +159,23 @@ int listeners_open(struct listeners *listeners, const struct config *config, str
     }
     if (take_passed(listeners, config, wanted, count) < 0 ||
         bind_missing(listeners, config, wanted, count) < 0 || check_all_served(listeners, config) < 0) {
-        listeners_close(listeners);
+        listeners_close(listeners, before);
         return -1;
     }
     announce(listeners);
     return 0;
 }
 
-void listeners_close(struct listeners *listeners)
+void listeners_store(const struct listeners *listeners)
+{
+    (void) listeners;
+}
+
+void listeners_close(struct listeners *listeners, const struct listeners *keep)
 {
     struct plan *plan = listeners->plan;
 
+    (void) keep;
     for (unsigned i = 0; i < plan->socket_count; i++) {
         binding_remove_path(&listeners->paths[i]);
         for (unsigned j = 0; j < plan->sockets[i].fd_count; j++)

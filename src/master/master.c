@@ -36,6 +36,7 @@ static void on_ready(void *owner)
     struct master *master = owner;
 
     log_info("ready: %u workers", master->plan->workers);
+    listeners_store(&master->listeners); /* first: who waits for READY may restart us at once */
     notify_ready(watch_status(&master->watch));
 }
 
@@ -165,7 +166,7 @@ static int set_up(struct master *master)
 {
     static const struct pool_events events = {.ready = on_ready, .failed = on_failed, .gone = on_gone};
 
-    if (listeners_open(&master->listeners, master->config, master->plan) < 0)
+    if (listeners_open(&master->listeners, master->config, master->plan, NULL) < 0)
         return MASTER_NO_SOCKETS;
     if (check_descriptors(master) < 0)
         return MASTER_BAD_CONFIG;
@@ -202,7 +203,7 @@ int master_run(const struct config *config, struct prepared *prepared)
     watch_stop(&master.watch);
     pool_free(master.pool);
     sd_event_unref(master.event);
-    listeners_close(&master.listeners);
+    listeners_close(&master.listeners, NULL);
     sources_close(master.plan->sources);
     scoreboard_close(&master.scoreboard);
     return result < 0 ? MASTER_NO_SYSTEM : result;

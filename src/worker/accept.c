@@ -40,7 +40,7 @@ static bool is_stream(const struct worker *worker, unsigned socket)
 
 static bool is_shared(const struct worker *worker, unsigned socket)
 {
-    return worker->plan->workers > 1 && worker->plan->sockets[socket].fd_count == 1;
+    return worker->plan->sockets[socket].fd_count < worker->plan->workers;
 }
 
 static int watch(struct worker *worker, unsigned socket)
