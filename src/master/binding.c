@@ -121,16 +121,10 @@ static int open_path(const struct binding *binding, const char *path, struct bin
     return fd;
 }
 
-/* Several sockets of one port. SO_REUSEPORT would also let in another process of the same user, so the first
- * bind is one without it: it fails when anybody is there already. */
-static int open_shared(const struct binding *binding, int *fds, unsigned count)
+static int open_all(const struct binding *binding, int *fds, unsigned count)
 {
     struct binding exact = *binding;
-    int probe = open_one(binding, false);
 
-    if (probe < 0)
-        return -1;
-    close(probe);
     for (unsigned i = 0; i < count; i++) {
         fds[i] = open_one(&exact, true);
         if (fds[i] < 0) {
@@ -145,6 +139,18 @@ static int open_shared(const struct binding *binding, int *fds, unsigned count)
     return 0;
 }
 
+/* Several sockets of one port. SO_REUSEPORT would also let in another process of the same user, so the first
+ * bind is one without it: it fails when anybody is there already. */
+static int open_shared(const struct binding *binding, int *fds, unsigned count)
+{
+    int probe = open_one(binding, false);
+
+    if (probe < 0)
+        return -1;
+    close(probe);
+    return open_all(binding, fds, count);
+}
+
 int binding_open(const struct binding *binding, int *fds, unsigned count, struct binding_path *path)
 {
     const char *name = path_of(binding);
@@ -153,6 +159,22 @@ int binding_open(const struct binding *binding, int *fds, unsigned count, struct
         return open_shared(binding, fds, count);
     fds[0] = name != NULL ? open_path(binding, name, path) : open_one(binding, false);
     return fds[0] >= 0 ? 0 : -1;
+}
+
+int binding_share(int fd, bool shared)
+{
+    int value = shared;
+
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
+int binding_open_beside(const struct binding *binding, int *fds, unsigned count, const int *rivals,
+                        unsigned rival_count)
+{
+    for (unsigned i = 0; i < rival_count; i++)
+        if (binding_share(rivals[i], true) < 0)
+            return -1;
+    return open_all(binding, fds, count);
 }
 
 /* Accepted connections inherit both (tcp(7)). A bounded send buffer, since the kernel would else let it grow
@@ -184,12 +206,50 @@ int binding_tune(int fd, int family, int type)
     return switch_on(fd, IPPROTO_IP, IP_PKTINFO);
 }
 
-void binding_remove_path(struct binding_path *path)
+/* True when NAME is the file that was made. */
+static bool is_file(const struct binding_path *path, const char *name)
 {
     struct stat status;
 
-    if (path->path[0] != '\0' && lstat(path->path, &status) == 0 && status.st_dev == path->device &&
-        status.st_ino == path->inode)
+    return path->path[0] != '\0' && lstat(name, &status) == 0 && status.st_dev == path->device &&
+           status.st_ino == path->inode;
+}
+
+bool binding_has_path(const struct binding_path *path)
+{
+    return is_file(path, path->path);
+}
+
+/* The name of a file that was set aside. */
+static const char *aside(const struct binding_path *path, char name[sizeof(path->path) + 4])
+{
+    snprintf(name, sizeof(path->path) + 4, "%s.old", path->path);
+    return name;
+}
+
+void binding_set_aside(const struct binding_path *path)
+{
+    char name[sizeof(path->path) + 4];
+
+    if (binding_has_path(path))
+        (void) !rename(path->path, aside(path, name)); /* a failure shows when the path is bound */
+}
+
+void binding_bring_back(const struct binding_path *path)
+{
+    char name[sizeof(path->path) + 4];
+
+    if (is_file(path, aside(path, name)))
+        (void) !renameat2(AT_FDCWD, name, AT_FDCWD, path->path, RENAME_NOREPLACE);
+}
+
+void binding_remove_path(struct binding_path *path)
+{
+    char name[sizeof(path->path) + 4];
+
+    if (binding_has_path(path))
         unlink(path->path);
+    if (is_file(path, aside(path, name)))
+        unlink(name);
     path->path[0] = '\0';
 }

@@ -1,4 +1,9 @@
-/* Listening sockets from two sources, entered in the plan as if there were one. */
+/* Listening sockets from several sources, entered in the plan as if there were one.
+ *
+ * A socket that is there is never given up as long as its address is wanted, for the connections and
+ * datagrams that wait in it would be lost with it. So there may be more of an address than are needed: when
+ * the pool shrinks, or per_worker is switched off. They get rows of their own in the plan and are served like
+ * the others. */
 #include "master/listeners.h"
 
 #include <errno.h>
@@ -8,106 +13,159 @@
 
 #include "base/log.h"
 #include "master/activation.h"
-#include "master/wanted.h"
+#include "master/matching.h"
+#include "master/opening.h"
+#include "master/store.h"
 
-/* Enters the next socket into the plan, with room for COUNT descriptors: one, or one a worker. */
-static struct plan_socket *add(struct listeners *listeners, const struct wanted *wanted, unsigned count)
+static const char *in_words(const struct held *held, char text[WANTED_TEXT_MAX])
 {
-    struct plan *plan = listeners->plan;
-    unsigned number = plan->socket_count++;
-    struct plan_socket *socket = &plan->sockets[number];
-
-    *socket = (struct plan_socket){.service = wanted->listener,
-                                   .family = wanted->binding.address.ss_family,
-                                   .type = wanted->binding.type,
-                                   .fds = listeners->fds + (size_t) number * plan->workers,
-                                   .fd_count = count};
-    listeners->passed[number] = -1;
-    return socket;
+    return wanted_text(held->type, (const struct sockaddr *) &held->address, held->length, text);
 }
 
-static bool family_is_missing(int error)
+/* What there is before anything is bound. */
+static int gather(struct held_list *held, const struct listeners *before)
 {
-    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+    if (before == NULL)
+        return activation_take(held);
+    for (unsigned i = 0; i < before->held.count; i++)
+        if (held_add(held, &before->held.sockets[i]) < 0) {
+            log_error("listening sockets: %s", strerror(errno));
+            return -1;
+        }
+    return 0;
 }
 
-/* What an address cannot be had for, in words that name listener, address and line. */
-static void complain_unbound(const struct config *config, const struct wanted *wanted, int error)
+static void close_one(struct held *held, bool keep_path)
 {
-    const struct config_listener *listener = &config->listeners[wanted->listener];
-    char text[WANTED_TEXT_MAX], where[512];
-
-    config_where(config, listener, CONFIG_KEY_LISTENER, where, sizeof(where));
-    log_error("listener %s (%s) cannot have %s: %s", listener->name, where,
-              wanted_describe(config, wanted, text), strerror(error));
+    if (!keep_path)
+        binding_remove_path(&held->path);
+    close(held->fd);
 }
 
-static int bind_one(struct listeners *listeners, const struct config *config, const struct wanted *wanted)
+static void close_unwanted(struct held *held)
 {
-    const struct config_listener *listener = &config->listeners[wanted->listener];
-    unsigned count = listener->per_worker ? listeners->plan->workers : 1;
-    unsigned number = listeners->plan->socket_count;
+    char text[WANTED_TEXT_MAX];
 
-    if (wanted->binding.length == 0) {
-        complain_unbound(config, wanted, ENODEV);
-        return -1;
+    log_info("listener %s: %s closed", held->name, in_words(held, text));
+    close_one(held, false);
+}
+
+/* Takes those out of the list that nobody asks for. Those of the world before are still needed there; nobody
+ * needs those that have come out of the store. */
+static void drop_unwanted(struct held_list *held, const struct listeners *before)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < held->count; i++) {
+        struct held *one = &held->sockets[i];
+        if (one->wanted != HELD_UNWANTED)
+            held->sockets[kept++] = *one;
+        else if (before != NULL)
+            held_settle(one);
+        else
+            close_unwanted(one);
     }
-    const struct plan_socket *socket = add(listeners, wanted, count);
-    if (binding_open(&wanted->binding, socket->fds, count, &listeners->paths[number]) == 0)
-        return 0;
-    int error = errno;
-    listeners->plan->socket_count--;
-    if (wanted->optional && family_is_missing(error)) {
-        log_notice("listener %s does without %s: this host does not have it", listener->name,
-                   wanted->binding.address.ss_family == AF_INET6 ? "IPv6" : "IPv4");
-        return 0;
+    held->count = kept;
+}
+
+static int in_order(const void *a, const void *b)
+{
+    const struct held *one = a, *other = b;
+
+    if (one->wanted != other->wanted)
+        return one->wanted < other->wanted ? -1 : 1;
+    return one->fd - other->fd;
+}
+
+/* How many from number FIRST on are for the same address. */
+static unsigned run_from(const struct held_list *held, unsigned first)
+{
+    unsigned i = first;
+
+    while (i < held->count && held->sockets[i].wanted == held->sockets[first].wanted)
+        i++;
+    return i - first;
+}
+
+static unsigned count_rows(const struct listeners *listeners)
+{
+    const struct held_list *held = &listeners->held;
+    unsigned rows = 0;
+
+    for (unsigned i = 0, run; i < held->count; i += run) {
+        run = run_from(held, i);
+        rows += (run + listeners->plan->workers - 1) / listeners->plan->workers;
     }
-    complain_unbound(config, wanted, error);
-    return -1;
+    return rows;
 }
 
-/* Under activation = "require" a listener without a passed socket is an error. */
-static int complain_missing(const struct config *config, const struct wanted *wanted)
+/* Closes what is left over from larger pools, when it is too much to be served: there is no other way for a
+ * start. */
+static void trim(struct listeners *listeners)
 {
-    const struct config_listener *listener = &config->listeners[wanted->listener];
-    char text[WANTED_TEXT_MAX], where[512], line[512];
+    struct held_list *held = &listeners->held;
+    unsigned kept = 0;
 
-    log_error("listener %s (%s) was passed no socket for %s, and activation = \"require\": "
-              "add a %s line to the socket unit, or change %s",
-              listener->name, config_where(config, listener, CONFIG_KEY_LISTENER, where, sizeof(where)),
-              wanted_describe(config, wanted, text), wanted_directive(wanted->binding.type),
-              config_where_set(config, "activation", line, sizeof(line)));
-    return -1;
-}
-
-static int take_passed(struct listeners *listeners, const struct config *config, struct wanted *wanted,
-                       unsigned count)
-{
-    struct matched matched[PLAN_SOCKETS_MAX];
-    int passed = activation_take(config, wanted, count, matched);
-
-    for (int i = 0; i < passed; i++) {
-        struct plan_socket *socket = add(listeners, &wanted[matched[i].wanted], 1);
-        socket->fds[0] = matched[i].fd;
-        listeners->passed[socket - listeners->plan->sockets] = matched[i].fd;
+    for (unsigned i = 0, run; i < held->count; i += run) {
+        run = run_from(held, i);
+        for (unsigned j = 0; j < run; j++)
+            if (j < listeners->plan->workers)
+                held->sockets[kept++] = held->sockets[i + j];
+            else
+                close_unwanted(&held->sockets[i + j]);
     }
-    return passed < 0 ? -1 : 0;
+    held->count = kept;
 }
 
-static int bind_missing(struct listeners *listeners, const struct config *config, const struct wanted *wanted,
-                        unsigned count)
+static void add_row(struct listeners *listeners, const struct wanted *wanted, unsigned first, unsigned count)
 {
-    int result = 0;
+    const struct held *held = &listeners->held.sockets[first];
+
+    listeners->plan->sockets[listeners->plan->socket_count++] =
+        (struct plan_socket){.service = wanted->listener,
+                             .family = held->address.ss_family,
+                             .type = held->type,
+                             .fds = listeners->fds + first,
+                             .fd_count = count};
+}
+
+/* Enters the sockets of one address, from number FIRST on, as rows of one a worker; the last may have fewer.
+ */
+static void add_rows(struct listeners *listeners, const struct wanted *wanted, unsigned first, unsigned count)
+{
+    unsigned workers = listeners->plan->workers;
 
     for (unsigned i = 0; i < count; i++) {
-        if (wanted[i].met)
-            continue;
-        if (config->activation == CONFIG_ACTIVATION_REQUIRE)
-            result = complain_missing(config, &wanted[i]);
-        else if (bind_one(listeners, config, &wanted[i]) < 0)
-            result = -1;
+        struct held *held = &listeners->held.sockets[first + i];
+        held->shared = count > 1;
+        listeners->fds[first + i] = held->fd;
+        if (i % workers == 0)
+            add_row(listeners, wanted, first + i, count - i < workers ? count - i : workers);
     }
-    return result;
+}
+
+static int arrange(struct listeners *listeners, const struct wanted *wanted, bool starting)
+{
+    struct held_list *held = &listeners->held;
+
+    if (held->count > 0)
+        qsort(held->sockets, held->count, sizeof(held->sockets[0]), in_order);
+    if (starting && count_rows(listeners) > PLAN_SOCKETS_MAX)
+        trim(listeners);
+    if (count_rows(listeners) > PLAN_SOCKETS_MAX) {
+        log_error("more sockets are left over from larger pools than can be served: restart the service");
+        return -1;
+    }
+    listeners->fds = calloc(held->count + 1, sizeof(int));
+    if (listeners->fds == NULL) {
+        log_error("listening sockets: %s", strerror(errno));
+        return -1;
+    }
+    for (unsigned i = 0, run; i < held->count; i += run) {
+        run = run_from(held, i);
+        add_rows(listeners, &wanted[held->sockets[i].wanted], i, run);
+    }
+    return 0;
 }
 
 /* Every listener must have a socket, also one whose both families are missing. */
@@ -127,61 +185,96 @@ static int check_all_served(const struct listeners *listeners, const struct conf
     return result;
 }
 
-static void announce(const struct listeners *listeners)
+const struct held *listeners_row(const struct listeners *listeners, unsigned row)
+{
+    return &listeners->held.sockets[listeners->plan->sockets[row].fds - listeners->fds];
+}
+
+/* Says which sockets are new, those of one address once. */
+static void announce(const struct listeners *listeners, const struct listeners *before)
 {
     const struct plan *plan = listeners->plan;
+    const struct held *held = NULL;
 
-    for (unsigned i = 0; i < plan->socket_count; i++) {
-        struct sockaddr_storage address = {0};
-        socklen_t length = sizeof(address);
+    for (unsigned row = 0; row < plan->socket_count; row++) {
+        const struct held *last = held;
+        const char *name = plan->services[plan->sockets[row].service].name;
         char text[WANTED_TEXT_MAX];
-        getsockname(plan->sockets[i].fds[0], (struct sockaddr *) &address, &length);
-        wanted_text(plan->sockets[i].type, (const struct sockaddr *) &address, length, text);
-        const char *name = plan->services[plan->sockets[i].service].name;
-        if (listeners->passed[i] < 0)
+        held = listeners_row(listeners, row);
+        if ((last != NULL && last->wanted == held->wanted) ||
+            (before != NULL && held_has(&before->held, held->fd)))
+            continue;
+        in_words(held, text);
+        if (held->origin == HELD_BOUND)
             log_info("listener %s: %s", name, text);
         else
-            log_info("listener %s: %s (passed as descriptor %d)", name, text, listeners->passed[i]);
+            log_info("listener %s: %s (%s as descriptor %d)", name, text,
+                     held->origin == HELD_PASSED ? "passed" : "stored", held->fd);
     }
+}
+
+/* Returns 0, or -1 with whatever there is so far in LISTENERS. */
+static int open_all(struct listeners *listeners, const struct config *config, const struct listeners *before)
+{
+    struct held_list *held = &listeners->held;
+    struct wanted wanted[PLAN_SOCKETS_MAX];
+    unsigned count = wanted_list(config, wanted);
+
+    if (gather(held, before) < 0 || matching_run(config, wanted, count, held) < 0 ||
+        opening_run(config, wanted, count, listeners->plan->workers, held) < 0)
+        return -1;
+    drop_unwanted(held, before);
+    if (arrange(listeners, wanted, before == NULL) < 0)
+        return -1;
+    return check_all_served(listeners, config);
+}
+
+static void settle(const struct listeners *listeners)
+{
+    for (unsigned i = 0; i < listeners->held.count; i++)
+        held_settle(&listeners->held.sockets[i]);
 }
 
 int listeners_open(struct listeners *listeners, const struct config *config, struct plan *plan,
                    const struct listeners *before)
 {
-    struct wanted wanted[PLAN_SOCKETS_MAX];
-    unsigned count = wanted_list(config, wanted);
-
-    (void) before;
-    *listeners = (struct listeners){.plan = plan, .fds = calloc((size_t) count * plan->workers, sizeof(int))};
-    if (listeners->fds == NULL) {
-        log_error("listening sockets: %s", strerror(errno));
-        return -1;
-    }
-    if (take_passed(listeners, config, wanted, count) < 0 ||
-        bind_missing(listeners, config, wanted, count) < 0 || check_all_served(listeners, config) < 0) {
+    *listeners = (struct listeners){.plan = plan};
+    if (open_all(listeners, config, before) < 0) {
         listeners_close(listeners, before);
         return -1;
     }
-    announce(listeners);
+    settle(listeners);
+    announce(listeners, before);
     return 0;
 }
 
 void listeners_store(const struct listeners *listeners)
 {
-    (void) listeners;
+    store_keep(&listeners->held);
+}
+
+/* Whether this is a stop or a restart nobody tells a service. After a restart clients must still find the
+ * path of a socket that waits in the store, so it stays; when the service has really stopped,
+ * RuntimeDirectory= of systemd.exec(5) takes it away, and RuntimeDirectoryPreserve=restart keeps it in the
+ * other case. What is left elsewhere is stale, and replaced by the next start. */
+static bool waits_in_store(const struct held *held)
+{
+    return held->origin != HELD_PASSED && store_find(held->fd) != NULL;
 }
 
 void listeners_close(struct listeners *listeners, const struct listeners *keep)
 {
-    struct plan *plan = listeners->plan;
-
-    (void) keep;
-    for (unsigned i = 0; i < plan->socket_count; i++) {
-        binding_remove_path(&listeners->paths[i]);
-        for (unsigned j = 0; j < plan->sockets[i].fd_count; j++)
-            close(plan->sockets[i].fds[j]);
+    for (unsigned i = 0; i < listeners->held.count; i++) {
+        struct held *held = &listeners->held.sockets[i];
+        if (keep == NULL)
+            close_one(held, waits_in_store(held));
+        else if (!held_has(&keep->held, held->fd))
+            close_unwanted(held);
     }
-    plan->socket_count = 0;
+    if (keep != NULL)
+        settle(keep);
+    listeners->plan->socket_count = 0;
+    free(listeners->held.sockets);
     free(listeners->fds);
-    listeners->fds = NULL;
+    *listeners = (struct listeners){.plan = listeners->plan};
 }

@@ -1,29 +1,29 @@
-/* The listening sockets: passed by the service manager or bound here, and owned for the whole life of the
- * service.
- *
- * The only module, besides what talks to the service manager, that sees sd-daemon. */
+/* The listening sockets of one world: passed by the service manager, bound here, or left by the world before.
+ * Some outlive the worlds and, in the manager's descriptor store, this process. */
 #ifndef HELLOD_MASTER_LISTENERS_H
 #define HELLOD_MASTER_LISTENERS_H
 
 #include "base/config.h"
-#include "master/binding.h"
+#include "master/held.h"
 #include "worker/plan.h"
 
-/* Sockets by number, as in the plan. */
+/* The sockets in the order of the plan, row by row. */
 struct listeners {
     struct plan *plan;
-    int *fds; /* of all sockets, a row of as many as there are workers for each; the plan points into it */
-    struct binding_path paths[PLAN_SOCKETS_MAX];
-    int passed[PLAN_SOCKETS_MAX]; /* the number under which it was passed, -1: bound here */
+    struct held_list held;
+    int *fds; /* of each of them; the plan points into it */
 };
 
 /* Finds or makes a socket, or several, for each listener of CONFIG and enters them in PLAN; both must outlive
- * LISTENERS. With BEFORE (NULL at start) its sockets are taken along where their type and address fit, so that
- * what waits in them is served; they are then in both, and BEFORE goes on untouched. What is wrong is logged
- * with the names of socket and listener and the line to change. Returns 0; or -1, and then nothing is open but
- * what BEFORE has. */
+ * LISTENERS. With BEFORE (NULL at start) its sockets are taken along where their type and address fit, so
+ * that what waits in them is served; they are then in both, and BEFORE goes on untouched. What is wrong is
+ * logged with the names of socket and listener and the line to change. Returns 0; or -1, and then nothing is
+ * open but what BEFORE has. */
 int listeners_open(struct listeners *listeners, const struct config *config, struct plan *plan,
                    const struct listeners *before);
+
+/* The first socket of row number ROW of the plan: its name, its address, where it came from. */
+const struct held *listeners_row(const struct listeners *listeners, unsigned row);
 
 /* Makes the service manager's descriptor store hold the sockets that were bound here, and no others of ours,
  * so that a restart gets them back (sd_pid_notify_with_fds(3)). Does nothing without a service manager. */

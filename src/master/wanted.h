@@ -15,7 +15,8 @@ struct wanted {
     unsigned listener; /* index in the config */
     struct binding binding;
     bool optional; /* one of the two of "*": a host without this family does without */
-    bool met;      /* there is a socket for it */
+    bool met;      /* a passed socket is for it */
+    unsigned own;  /* how many sockets of our own are for it */
 };
 
 /* Fills WANTED from CONFIG; returns how many there are. */

@@ -47,7 +47,7 @@ SICK = re.compile(
 )
 LISTENER_LINE = re.compile(
     r"listener (?P<name>[^:]+): (?P<kind>tcp|udp|unix stream|unix datagram|unix seqpacket) (?P<address>\S+)"
-    r"(?: \(passed as descriptor (?P<fd>\d+)\))?$"
+    r"(?: \((?:passed|stored) as descriptor (?P<fd>\d+)\))?$"
 )
 
 

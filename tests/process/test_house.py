@@ -24,7 +24,7 @@ ROOMS = {
 # What only some modules may do: a pattern for their code, and a pattern for those modules.
 DOORS = {
     "libconfig": (r"#include <libconfig\.h>", r"base/config\w*"),
-    "sd-daemon": (r"#include <systemd/sd-daemon\.h>", r"master/(activation|notify)"),
+    "sd-daemon": (r"#include <systemd/sd-daemon\.h>", r"master/(activation|notify|store)"),
     "systemd": (r"#include <systemd/", r"master/\w+"),
     "fork": (r"\b(fork|vfork|clone3?|posix_spawn)\s*\(", r"master/pool"),
     "reap": (r"\b(wait|wait3|wait4|waitpid|waitid)\s*\(", r"master/pool"),

@@ -1,5 +1,5 @@
-/* For the tests of activation: a child that is passed sockets as the service manager passes them, and what
- * became of them there. */
+/* For the tests of activation and matching: a child that is passed sockets as the service manager passes
+ * them, and what became of them there. */
 #ifndef HELLOD_TESTS_UNIT_ACTIVATION_HELP_H
 #define HELLOD_TESTS_UNIT_ACTIVATION_HELP_H
 
@@ -13,6 +13,7 @@
 
 #include "config_help.h"
 #include "master/activation.h"
+#include "master/matching.h"
 
 enum {
     OFFERED_MAX = 8,
@@ -29,10 +30,16 @@ struct offer {
     const char *names;      /* LISTEN_FDNAMES; NULL: unset */
 };
 
+/* A passed socket and the wanted one that it is for. */
+struct matched {
+    int fd;
+    unsigned wanted;
+};
+
 /* What became of it. */
 struct outcome {
     int status;                 /* of the child, as waitpid(2) tells it */
-    int result;                 /* of activation_take() */
+    int result;                 /* how many were matched; -1: something was wrong */
     unsigned wanted_count, met; /* met: a bit for each wanted one */
     struct matched matched[PLAN_SOCKETS_MAX];
     bool open[OFFERED_MAX], tuned[OFFERED_MAX]; /* by place in fds */
@@ -54,6 +61,22 @@ static inline void pass_environment(const struct offer *offer)
         setenv("LISTEN_FDNAMES", offer->names, 1);
 }
 
+/* As the listeners do it: what is refused is closed. */
+static inline void take_and_match(const struct config *config, struct wanted *wanted, struct outcome *outcome)
+{
+    struct held_list held = {.count = 0};
+
+    outcome->result = -1;
+    if (activation_take(&held) == 0 && matching_run(config, wanted, outcome->wanted_count, &held) == 0) {
+        outcome->result = (int) held.count;
+        for (unsigned i = 0; i < held.count; i++)
+            outcome->matched[i] = (struct matched){held.sockets[i].fd, held.sockets[i].wanted};
+    }
+    for (unsigned i = 0; outcome->result < 0 && i < held.count; i++)
+        close(held.sockets[i].fd);
+    free(held.sockets);
+}
+
 /* The child's part. What is in FDS lies above 100. */
 static inline void be_activated(const struct offer *offer, struct outcome *outcome)
 {
@@ -67,7 +90,7 @@ static inline void be_activated(const struct offer *offer, struct outcome *outco
     }
     pass_environment(offer);
     outcome->wanted_count = wanted_list(config, wanted);
-    outcome->result = activation_take(config, wanted, outcome->wanted_count, outcome->matched);
+    take_and_match(config, wanted, outcome);
     for (unsigned i = 0; i < outcome->wanted_count; i++)
         outcome->met |= (unsigned) wanted[i].met << i;
     for (int i = 0; i < OFFERED_MAX; i++) {
