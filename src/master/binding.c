@@ -57,12 +57,21 @@ static int set_before_bind(int fd, const struct binding *binding, bool shared)
     return 0;
 }
 
+/* The kernel lets only sockets of one user share a port; what root makes would be in the way of what is made
+ * when root has been given up. Where it cannot be done, nothing is lost but that. */
+static void give_away(const struct binding *binding, int fd)
+{
+    if (binding->owner != 0)
+        (void) !fchown(fd, binding->owner, (gid_t) -1);
+}
+
 static int open_one(const struct binding *binding, bool shared)
 {
     int fd = socket(binding->address.ss_family, binding->type | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
+    give_away(binding, fd);
     if (set_before_bind(fd, binding, shared) < 0 || bind(fd, address_of(binding), binding->length) < 0)
         return close_keeping_errno(fd);
     if (binding->type != SOCK_DGRAM && listen(fd, binding->backlog) < 0)
@@ -171,9 +180,11 @@ int binding_share(int fd, bool shared)
 int binding_open_beside(const struct binding *binding, int *fds, unsigned count, const int *rivals,
                         unsigned rival_count)
 {
-    for (unsigned i = 0; i < rival_count; i++)
+    for (unsigned i = 0; i < rival_count; i++) {
+        give_away(binding, rivals[i]);
         if (binding_share(rivals[i], true) < 0)
             return -1;
+    }
     return open_all(binding, fds, count);
 }
 

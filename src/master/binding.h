@@ -13,6 +13,7 @@ struct binding {
     socklen_t length;
     int type;     /* SOCK_* */
     int backlog;  /* not for datagrams */
+    uid_t owner;  /* who is to own the socket, if that is root's to say; 0: whoever makes it */
     bool foreign; /* an explicit internet address, which may not be there yet: IP_FREEBIND (ip(7)) */
 };
 

@@ -69,14 +69,12 @@ static void clear_path(const struct held_list *held, const struct binding *bindi
     }
 }
 
-/* A socket that root has made stays root's when root is given up, and then nothing of ours could be bound
- * beside it: the kernel lets only sockets of one user share a port. */
-static void give_to_user(const struct config *config, int fd)
+/* Whom the service will be run by, when this is still root. */
+static uid_t find_owner(const struct config *config)
 {
     const struct passwd *who = geteuid() == 0 ? getpwnam(config->user) : NULL;
 
-    if (who != NULL && fchown(fd, who->pw_uid, (gid_t) -1) < 0)
-        log_debug("the owner of a socket stays root: %s", strerror(errno));
+    return who != NULL ? who->pw_uid : 0; /* a user that is not there is complained of elsewhere */
 }
 
 static int add(struct held_list *held, const struct config *config, const struct wanted *wanted,
@@ -86,7 +84,6 @@ static int add(struct held_list *held, const struct config *config, const struct
         .fd = fd, .origin = HELD_BOUND, .path = *path, .wanted = number, .backlog = wanted->binding.backlog};
 
     snprintf(one.name, sizeof(one.name), "%s", config->listeners[wanted->listener].name);
-    give_to_user(config, fd);
     if (held_inspect(&one) == 0 && held_add(held, &one) == 0)
         return 0;
     close(fd);
@@ -107,14 +104,15 @@ static struct binding exact(const struct held_list *held, const struct wanted *w
 }
 
 /* Binds COUNT sockets for WANTED into FDS. */
-static int bind_some(const struct held_list *held, const struct wanted *wanted, unsigned number, int *fds,
-                     unsigned count, struct binding_path *path)
+static int bind_some(const struct held_list *held, const struct config *config, const struct wanted *wanted,
+                     unsigned number, int *fds, unsigned count, struct binding_path *path)
 {
-    const struct binding binding = exact(held, wanted, number);
+    struct binding binding = exact(held, wanted, number);
     int *rivals = calloc(held->count + 1, sizeof(int));
 
     if (rivals == NULL)
         return -1;
+    binding.owner = find_owner(config);
     unsigned rival_count = find_rivals(held, &binding, number, rivals);
     if (binding.address.ss_family == AF_UNIX)
         clear_path(held, &binding);
@@ -134,7 +132,7 @@ static int open_some(struct held_list *held, const struct config *config, const 
 
     if (fds == NULL)
         return -1;
-    if (bind_some(held, wanted, number, fds, count, &path) == 0) {
+    if (bind_some(held, config, wanted, number, fds, count, &path) == 0) {
         result = 0;
         for (unsigned i = 0; i < count; i++)
             if (add(held, config, wanted, number, fds[i], &path) < 0)
