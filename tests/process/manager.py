@@ -56,8 +56,8 @@ class Message:
 
 
 class Manager:
-    """A context manager. .environment is for the daemon, .messages is what came so far, but for what is about the store:
-    that is in .store_messages. abstract=True: the socket has no file.
+    """A context manager. .environment is for the daemon, .messages is what came so far, .store_messages what came about
+    the store instead. abstract=True: the socket has no file.
 
     The store works as systemd's does: .stored is what is in it, (name, descriptor) in the order in which it came; what
     is there already is not taken twice, and what is removed goes by its name."""

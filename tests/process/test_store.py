@@ -1,4 +1,4 @@
-"""Sockets of the daemon's own binding in the service manager's descriptor store: what a restart keeps, what it gives up.
+"""Sockets of the daemon's own binding in the service manager's descriptor store: what a restart keeps and gives up.
 
 The manager is ours (manager.py) and does what systemd does: what is in the store comes back as descriptors 3, 4, ...
 beside those of socket units.
@@ -347,7 +347,13 @@ def test_the_path_of_another_stays(manager, folder):
 
 @pytest.mark.parametrize(
     "first, second",
-    (((2, True), (4, True)), ((4, True), (2, True)), ((3, True), (3, False)), ((1, False), (3, True)), ((5, True), (2, False))),
+    (
+        ((2, True), (4, True)),
+        ((4, True), (2, True)),
+        ((3, True), (3, False)),
+        ((1, False), (3, True)),
+        ((5, True), (2, False)),
+    ),
     ids=("more workers", "fewer workers", "switched off", "switched on", "fewer and off"),
 )
 def test_all_that_waits_at_several_sockets_is_answered(manager, first, second):
