@@ -22,7 +22,7 @@ static struct held make_held(int fd, const char *name)
         held.path.device = record->path_device;
         held.path.inode = record->path_inode;
     }
-    snprintf(held.name, sizeof(held.name), "%s", record != NULL ? record->name : name);
+    snprintf(held.name, sizeof(held.name), "%s", name);
     return held;
 }
 
