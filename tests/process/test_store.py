@@ -15,6 +15,7 @@ import pytest
 
 from clients import Datagram, Stream
 from configs import GREETING, HELLO, UPPER, unprivileged
+from conftest import have_ipv6
 from hellodtest import EXIT_SOCKETS, Hellod, refused
 from manager import Manager, identity
 from watch import seeded, wait_until
@@ -89,6 +90,23 @@ def is_free(address, kind=socket.SOCK_STREAM):
         except OSError:
             return False
     return True
+
+
+def free_port(kind):
+    """A port that nobody has at any address: one that is free at a single address may be somebody's elsewhere."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as four:
+            four.bind(("0.0.0.0", 0))
+            port = four.getsockname()[1]
+            if not have_ipv6():
+                return port
+            with socket.socket(socket.AF_INET6, kind) as six:
+                six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                try:
+                    six.bind(("::", port))
+                except OSError:
+                    continue
+                return port
 
 
 def at(listener, address):
@@ -255,15 +273,15 @@ def test_a_changed_address(manager):
 @pytest.mark.parametrize("listener", (GREETING, HELLO), ids=("tcp", "udp"))
 def test_an_address_that_overlaps(manager, listener):
     # The old one is still in the store, and so still has the port, when the new one is bound.
-    (first,) = run_once(manager, {"listen": [listener]})
-    port = first.address[1]
-    for address in ("*", "127.0.0.1", "0.0.0.0", "127.0.0.1"):
+    kind = socket.SOCK_DGRAM if listener is HELLO else socket.SOCK_STREAM
+    port = free_port(kind)
+    for address in ("127.0.0.1", "*", "127.0.0.1", "0.0.0.0", "127.0.0.1"):
         with started(manager, {"listen": [at(listener, (address, port))]}) as daemon:
             serves(daemon, listener["name"])
             for family in {one.family for one in daemon.listeners}:
                 assert daemon.address(listener["name"], family)[1] == port
     # Nobody else may share it now.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if first.kind == "tcp" else socket.SOCK_DGRAM) as other:
+    with socket.socket(socket.AF_INET, kind) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         with pytest.raises(OSError):
             other.bind(("127.0.0.1", port))
