@@ -38,9 +38,16 @@ static bool is_stream(const struct worker *worker, unsigned socket)
     return worker->plan->sockets[socket].type != SOCK_DGRAM;
 }
 
+/* Several workers have the socket, as slots go (plan.h). */
 static bool is_shared(const struct worker *worker, unsigned socket)
 {
     return worker->plan->sockets[socket].fd_count < worker->plan->workers;
+}
+
+/* All workers have the socket, so that whoever has fewest can take over. */
+static bool is_everybodys(const struct worker *worker, unsigned socket)
+{
+    return worker->plan->workers > 1 && worker->plan->sockets[socket].fd_count == 1;
 }
 
 static int watch(struct worker *worker, unsigned socket)
@@ -277,7 +284,7 @@ static void shortage(struct worker *worker, unsigned socket, int error)
     }
     score_add(worker->score, COUNTER_accept_pauses, 1);
     struct balance_view view = look_around(worker, SILENT_MS);
-    if (is_shared(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
+    if (is_everybodys(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
         hand_on(worker, &view, SHORTAGE_MS);
     else
         look_away(worker, worker->now_ms + SHORTAGE_MS);
@@ -317,13 +324,13 @@ static bool accept_one(struct worker *worker, unsigned socket)
 
 void accept_event(struct worker *worker, unsigned socket)
 {
-    bool shared = is_shared(worker, socket);
+    bool movable = is_everybodys(worker, socket);
 
-    if (worker->accepting.back_at_ms != 0 || (shared && stand_back(worker)))
+    if (worker->accepting.back_at_ms != 0 || (movable && stand_back(worker)))
         return; /* an event from before the sockets were taken out, or one that was handed on */
     /* One at a time: a loop until EAGAIN would cost a system call for each that comes alone, and epoll tells
      * of the next one together with what those who are connected want. */
-    if (accept_one(worker, socket) && shared && worker->accepting.back_at_ms == 0)
+    if (accept_one(worker, socket) && movable && worker->accepting.back_at_ms == 0)
         yield_place(worker, socket);
 }
 

@@ -19,7 +19,7 @@ from conftest import have_ipv6
 from hellodtest import EXIT_SOCKETS, Hellod, refused
 from manager import Manager, identity
 from watch import seeded, wait_until
-from workers import targets
+from workers import opened, slots, targets
 
 LEDGER = "hellod/ledger"
 BOTH = {"listen": [GREETING, HELLO]}
@@ -399,6 +399,22 @@ def test_all_that_waits_at_several_sockets_is_answered(manager, first, second):
                     assert len(stored(manager, name)) == max(len(old), wanted)
                     assert daemon.address(name) == listeners[name].reach
                 streams, datagrams = [], []
+
+
+def test_a_socket_that_few_workers_have_is_served_by_them(manager):
+    # Five sockets and three workers: the last one is slot 1's alone. However many more connections it has than its
+    # siblings, nobody else can take them.
+    listener = {**GREETING, "per_worker": True}
+    run_once(manager, {"workers": 5, "listen": [listener]})
+    with started(manager, {"workers": 3, "listen": [listener]}) as daemon, ExitStack() as stack:
+        busy = slots(daemon)[1]["pid"]
+        for client, pid in opened(daemon, 60):
+            if pid == busy:
+                stack.enter_context(client)
+            else:
+                client.close()
+        for _ in range(40):
+            stack.enter_context(daemon.connect()).greeted()
 
 
 # ---- beside a socket unit ----
