@@ -38,23 +38,39 @@ bool store_is_ledger(const char *name)
     return strcmp(name, LEDGER_NAME) == 0;
 }
 
+/* How many records are in the file at FD, besides the first; -1 when it can be no ledger. */
+static int count_records(int fd)
+{
+    struct stat status;
+    const off_t size = sizeof(struct store_record);
+
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size % size != 0 ||
+        status.st_size / size > RECORDS_MAX)
+        return -1;
+    return (int) (status.st_size / size) - 1;
+}
+
+static bool has_end(const struct store_record *record)
+{
+    return memchr(record->name, '\0', sizeof(record->name)) != NULL;
+}
+
 /* Reads the ledger at FD. NULL when it is none of ours. */
 static struct store_record *read_ledger(int fd, unsigned *count)
 {
-    struct stat status;
+    int number = count_records(fd);
+    struct store_record first = {.name = ""};
 
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size == 0 ||
-        (size_t) status.st_size % sizeof(struct store_record) != 0 ||
-        (size_t) status.st_size / sizeof(struct store_record) > RECORDS_MAX)
+    if (number < 0 || pread(fd, &first, sizeof(first), 0) != sizeof(first) ||
+        memcmp(first.name, LEDGER_FORM, sizeof(LEDGER_FORM)) != 0)
         return NULL;
-    size_t size = (size_t) status.st_size;
-    struct store_record *records = malloc(size);
-    bool good = records != NULL && pread(fd, records, size, 0) == (ssize_t) size;
-    *count = (unsigned) (size / sizeof(*records)) - 1;
-    for (unsigned i = 0; good && i <= *count; i++)
-        good = memchr(records[i].name, '\0', sizeof(records[i].name)) != NULL;
-    if (good && strcmp(records[0].name, LEDGER_FORM) == 0) {
-        memmove(records, records + 1, *count * sizeof(*records));
+    size_t size = (size_t) number * sizeof(first);
+    struct store_record *records = calloc((size_t) number + 1, sizeof(*records));
+    bool good = records != NULL && pread(fd, records, size, sizeof(first)) == (ssize_t) size;
+    for (int i = 0; good && i < number; i++)
+        good = has_end(&records[i]);
+    if (good) {
+        *count = (unsigned) number;
         return records;
     }
     free(records);
