@@ -103,11 +103,27 @@ static bool is_stale(const struct binding *binding, const char *path)
     return refused;
 }
 
-static int note_path(const char *path, struct binding_path *note)
+static mode_t mode_of(const struct binding *binding)
+{
+    return binding->mode != 0 ? binding->mode : PATH_MODE;
+}
+
+/* As open_one(), with the umask as bind(2) needs it: chmod(2) afterwards is too late to keep somebody out. */
+static int open_guarded(const struct binding *binding)
+{
+    mode_t before = umask(0777 & ~mode_of(binding));
+    int fd = open_one(binding, false);
+
+    umask(before);
+    return fd;
+}
+
+static int note_path(const struct binding *binding, const char *path, struct binding_path *note)
 {
     struct stat status;
 
-    if (chmod(path, PATH_MODE) < 0 || lstat(path, &status) < 0)
+    /* A folder's default access list has come before the umask (umask(2)). */
+    if (chmod(path, mode_of(binding)) < 0 || lstat(path, &status) < 0)
         return -1;
     snprintf(note->path, sizeof(note->path), "%s", path);
     note->device = status.st_dev;
@@ -117,15 +133,15 @@ static int note_path(const char *path, struct binding_path *note)
 
 static int open_path(const struct binding *binding, const char *path, struct binding_path *note)
 {
-    int fd = open_one(binding, false);
+    int fd = open_guarded(binding);
 
     if (fd < 0 && errno == EADDRINUSE) {
         if (is_stale(binding, path) && unlink(path) == 0)
-            fd = open_one(binding, false);
+            fd = open_guarded(binding);
         else
             errno = EADDRINUSE;
     }
-    if (fd >= 0 && note_path(path, note) < 0)
+    if (fd >= 0 && note_path(binding, path, note) < 0)
         return close_keeping_errno(fd);
     return fd;
 }

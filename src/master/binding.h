@@ -15,6 +15,7 @@ struct binding {
     int backlog;  /* not for datagrams */
     uid_t owner;  /* who is to own the socket, if that is root's to say; 0: whoever makes it */
     bool foreign; /* an explicit internet address, which may not be there yet: IP_FREEBIND (ip(7)) */
+    mode_t mode;  /* of a path, from its first moment on; 0: as a port, it is open to everybody */
 };
 
 /* A path that this process made, so that it removes that one and no other (failure 40). */
@@ -25,8 +26,8 @@ struct binding_path {
 };
 
 /* Binds COUNT sockets to BINDING and puts them into FDS, which the caller then owns. More than one share the
- * port by SO_REUSEPORT; first it is made sure that nobody else has it (failure 11). A path socket is made
- * accessible for everybody and noted in PATH; a stale one, at which nobody answers, is replaced. Returns 0,
+ * port by SO_REUSEPORT; first it is made sure that nobody else has it (failure 11). A path socket is
+ * noted in PATH; a stale one, at which nobody answers, is replaced. Returns 0,
  * or -1 with errno and nothing open. */
 int binding_open(const struct binding *binding, int *fds, unsigned count, struct binding_path *path);
 
