@@ -124,6 +124,7 @@ struct config {
     int workers; /* 0 in the file means one per CPU; here always the number itself */
     char user[CONFIG_NAME_MAX + 1], group[CONFIG_NAME_MAX + 1];
     enum config_activation activation;
+    char control[CONFIG_PATH_MAX + 1]; /* absolute path of the control socket; "": none */
     unsigned listener_count;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     unsigned exempt_count;
@@ -161,6 +162,9 @@ const char *config_where(const struct config *config, const struct config_listen
 /* "FILE:LINE" of the global option PATH ("limits.connections", "user"), or "default". BUFFER is returned, cut
  * if too small. Aborts on a path that is not in the table. */
 const char *config_where_set(const struct config *config, const char *path, char *buffer, size_t size);
+
+/* Whether a file has set the global option PATH. Aborts on a path that is not in the table. */
+bool config_is_set(const struct config *config, const char *path);
 
 /* Writes the effective config to OUT as a valid config file that gives the same values, each line with a
  * comment that says the range and where the value came from. What a listener does not set is a comment as a

@@ -95,6 +95,18 @@ void config_check_listener(struct config *config, struct config_listener *listen
         check_address(config, listener);
 }
 
+void config_check_globals(struct config *config)
+{
+    const struct config_origin *origin = &config->private->origin[CONFIG_GLOBAL_CONTROL];
+    const char *path = config->control;
+    size_t length = strlen(path);
+
+    if (length > 0 && *path != '/')
+        config_error(config, origin->file, origin->line, "control \"%s\" must begin with \"/\"", path);
+    else if (length > 0 && path[length - 1] == '/')
+        config_error(config, origin->file, origin->line, "control \"%s\" names no socket", path);
+}
+
 /* The number in TEXT, or -1 if it is not one from 0 to MAX. */
 static int parse_bits(const char *text, int max)
 {

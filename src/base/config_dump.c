@@ -97,6 +97,8 @@ static void print_scalar(FILE *out, const struct level *level, const struct opti
     fputc(';', out);
     if (option == &option_globals[CONFIG_GLOBAL_WORKERS] && level->config->private->workers_counted)
         note = ", from 0: one per CPU";
+    if (option == &option_globals[CONFIG_GLOBAL_CONTROL] && level->config->private->control_moved)
+        note = ", in RUNTIME_DIRECTORY";
     end_line(out, column + 1, option, &level->origin[option - level->options], note);
 }
 

@@ -1,5 +1,6 @@
 /* The life of a config: which files are read and in which order, what follows from all of them together, and
- * who may complain where. Must not know libconfig, nor what any single option but "workers" is for. */
+ * who may complain where. Must not know libconfig, nor what any single option but "workers" and "control" is
+ * for. */
 #include "base/config.h"
 
 #include <dirent.h>
@@ -84,14 +85,25 @@ const char *config_where(const struct config *config, const struct config_listen
     return buffer;
 }
 
-const char *config_where_set(const struct config *config, const char *path, char *buffer, size_t size)
+static const struct config_origin *origin_of(const struct config *config, const char *path)
 {
     unsigned i = 0;
 
     while (strcmp(option_globals[i].path, path) != 0)
         if (++i == CONFIG_GLOBAL_COUNT)
             abort();
-    const struct config_origin *origin = &config->private->origin[i];
+    return &config->private->origin[i];
+}
+
+bool config_is_set(const struct config *config, const char *path)
+{
+    return origin_of(config, path)->file != NULL;
+}
+
+const char *config_where_set(const struct config *config, const char *path, char *buffer, size_t size)
+{
+    const struct config_origin *origin = origin_of(config, path);
+
     if (origin->file != NULL)
         snprintf(buffer, size, "%s:%u", origin->file, origin->line);
     else
@@ -164,6 +176,25 @@ static int count_cpus(void)
     return CPU_SETSIZE;
 }
 
+/* A service manager that made a folder for this service alone knows better than the table where its socket
+ * belongs: several instances each have their own. */
+static void move_control(struct config *config)
+{
+    const struct option *option = &option_globals[CONFIG_GLOBAL_CONTROL];
+    const char *folder = getenv("RUNTIME_DIRECTORY");
+
+    if (config_is_set(config, option->path) || !folder || *folder != '/')
+        return;
+    /* Of several, separated by colons (systemd.exec(5)), the first. */
+    int length = (int) strcspn(folder, ":");
+    char path[sizeof(config->control)];
+    int needed = snprintf(path, sizeof(path), "%.*s%s", length, folder, strrchr(option->initial, '/'));
+    if (needed >= (int) sizeof(path))
+        return;
+    memcpy(config->control, path, (size_t) needed + 1);
+    config->private->control_moved = true;
+}
+
 /* What remains when all files are read. */
 static int finish(struct config *config)
 {
@@ -174,6 +205,8 @@ static int finish(struct config *config)
         config->workers = cpus < most ? cpus : most;
         config->private->workers_counted = true;
     }
+    move_control(config);
+    config_check_globals(config);
     if (take_default_list(config, CONFIG_GLOBAL_LISTEN))
         return -1;
     return take_default_list(config, CONFIG_GLOBAL_EXEMPT);

@@ -17,6 +17,7 @@ struct config_private {
     struct text_kept *files; /* the names of all files, see config_text.h */
     const char *main_file;   /* one of them */
     bool workers_counted;    /* workers was 0 and became the number of CPUs */
+    bool control_moved;      /* control was not set and is in RUNTIME_DIRECTORY */
     struct config_origin origin[CONFIG_GLOBAL_COUNT];
 };
 
@@ -35,6 +36,9 @@ void config_take(struct config *config, const char *file, char *text, size_t len
 /* Complains of everything that is wrong with the newest of CONFIG's listeners, alone or beside those before
  * it. What is wrong with a single value alone was found by its row in the table. */
 void config_check_listener(struct config *config, struct config_listener *listener);
+
+/* Complains of a global option that is wrong in a way that its row in the table cannot tell. */
+void config_check_globals(struct config *config);
 
 /* Reads "ADDRESS" or "ADDRESS/BITS" into CIDR and clears the bits beyond BITS. Returns NULL, or what is
  * wrong, and then CIDR is untouched. */

@@ -55,6 +55,9 @@ const struct option option_globals[CONFIG_GLOBAL_COUNT] = {
     [CONFIG_GLOBAL_ACTIVATION] = {"activation", OPTION_CHOICE, AT(activation), "auto",
         0, 0, activation_choices, "",
         "A listener for which systemd passed no socket is bound (auto) or an error (require)."},
+    [CONFIG_GLOBAL_CONTROL] = {"control", OPTION_STRING, AT(control), "/run/hellod/control",
+        0, ROOM(config, control), NULL, "bytes",
+        "The local socket at which the service takes orders: an absolute path, or \"\" for none."},
     [CONFIG_GLOBAL_LISTEN] = {"listen", OPTION_LISTENERS, AT(listeners),
         "( { name = \"greeting\"; protocol = \"greeting\"; type = \"stream\"; },"
         "  { name = \"hello\"; protocol = \"hello\"; type = \"datagram\"; } )",
