@@ -20,6 +20,8 @@ INSIDE = "HELLOD_TEST_INSIDE_NETNS"  # set in the process that runs a netns test
 
 
 def pytest_sessionstart(session):
+    # Of whatever service runs the tests; it would move the daemon's control socket.
+    os.environ.pop("RUNTIME_DIRECTORY", None)
     # Tests change their working directory, and so do the processes that run netns tests.
     for name in ("HELLOD", "HELLOD_SCOREBOARD"):
         if name in os.environ:

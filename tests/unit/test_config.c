@@ -19,6 +19,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_string_equal(config->user, "hellod");
     assert_string_equal(config->group, "hellod");
     assert_int_equal(config->activation, CONFIG_ACTIVATION_AUTO);
+    assert_string_equal(config->control, "/run/hellod/control");
     assert_in_range(config->workers, 1, 256);
     assert_int_equal(config->limits.connections, 4096);
     assert_int_equal(config->limits.per_source, 64);
@@ -77,6 +78,7 @@ static void every_global_is_taken(void **state)
 {
     struct config *config =
         good_config_of("workers = 7; user = \"u\"; group = \"g\"; activation = \"require\"; exempt = [];\n"
+                       "control = \"/c\";\n"
                        "limits = { connections = 1; per_source = 2; per_prefix = 3; idle_timeout = 4;\n"
                        "  write_timeout = 0.1; drain_timeout = 1.5; };\n"
                        "log = { level = \"debug\"; access = true; };\n");
@@ -85,6 +87,7 @@ static void every_global_is_taken(void **state)
     assert_string_equal(config->user, "u");
     assert_string_equal(config->group, "g");
     assert_int_equal(config->activation, CONFIG_ACTIVATION_REQUIRE);
+    assert_string_equal(config->control, "/c");
     assert_int_equal(config->exempt_count, 0);
     assert_int_equal(config->limits.connections, 1);
     assert_int_equal(config->limits.per_source, 2);
@@ -95,6 +98,38 @@ static void every_global_is_taken(void **state)
     assert_true(config->log_access);
     config_free(config);
     (void) state;
+}
+
+/* Where the control socket is when RUNTIME_DIRECTORY is FOLDER and the file has TEXT. */
+static void check_control(const char *folder, const char *text, const char *wanted)
+{
+    setenv("RUNTIME_DIRECTORY", folder, 1);
+    struct config *config = good_config_of(text);
+
+    unsetenv("RUNTIME_DIRECTORY");
+    assert_string_equal(config->control, wanted);
+    assert_int_equal(config_is_set(config, "control"), *text != '\0');
+    config_free(config);
+}
+
+static void control_is_in_the_runtime_directory_unless_set(void **state)
+{
+    char longest[100], longer[101], wanted[CONFIG_PATH_MAX + 1];
+
+    (void) state;
+    check_control("/run/two", "", "/run/two/control");
+    check_control("/run/two:/run/three", "", "/run/two/control");
+    check_control("/run/two", "control = \"/c\";", "/c");
+    check_control("/run/two", "control = \"\";", "");
+    /* Not what a service manager would say. */
+    check_control("", "", "/run/hellod/control");
+    check_control("here", "", "/run/hellod/control");
+    snprintf(longest, sizeof(longest), "/%098d", 0);
+    snprintf(wanted, sizeof(wanted), "%s/control", longest);
+    assert_int_equal(strlen(wanted), CONFIG_PATH_MAX);
+    check_control(longest, "", wanted);
+    snprintf(longer, sizeof(longer), "/%099d", 0);
+    check_control(longer, "", "/run/hellod/control");
 }
 
 static void every_option_of_a_listener_is_taken(void **state)
@@ -210,11 +245,13 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_design),
         cmocka_unit_test(default_listeners_are_greeting_and_hello),
         cmocka_unit_test(every_global_is_taken),
+        cmocka_unit_test(control_is_in_the_runtime_directory_unless_set),
         cmocka_unit_test(every_option_of_a_listener_is_taken),
         cmocka_unit_test(paths_have_neither_address_nor_port),
         cmocka_unit_test(origins_name_file_and_line),
         cmocka_unit_test(networks_are_masked_and_mapped),
     };
 
+    unsetenv("RUNTIME_DIRECTORY"); /* of whatever service runs the tests */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,7 @@ static void listing_of_random_values_gives_them_again(void **state)
         if (config->workers == 0)
             config->workers = 1;
         /* Words with rules of their own. */
+        strcpy(config->control, "/x");
         strcpy(config->listeners[0].address, "::1");
         *config->listeners[0].path = '\0';
         if (config->listeners[0].type == CONFIG_SEQPACKET)
@@ -184,6 +185,22 @@ static void rows_of_the_table_are_sound(void **state)
     (void) state;
 }
 
+static void listing_says_who_has_moved_the_control_socket(void **state)
+{
+    setenv("RUNTIME_DIRECTORY", "/run/two", 1);
+    struct config *config = good_config_of("");
+    char *shown = listing_of(config);
+
+    unsetenv("RUNTIME_DIRECTORY");
+    assert_non_null(strstr(shown, "\ncontrol = \"/run/two/control\"; "));
+    assert_non_null(strstr(shown, " # 0..107 bytes; default, in RUNTIME_DIRECTORY\n"));
+    /* Once it is in a file it stays there, wherever that is read. */
+    assert_same(config, shown);
+    free(shown);
+    config_free(config);
+    (void) state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,9 +208,11 @@ int main(void)
         cmocka_unit_test(listing_of_random_values_gives_them_again),
         cmocka_unit_test(listing_says_range_and_origin),
         cmocka_unit_test(listing_does_not_set_what_was_not_set),
+        cmocka_unit_test(listing_says_who_has_moved_the_control_socket),
         cmocka_unit_test(listing_to_a_full_disk_fails),
         cmocka_unit_test(rows_of_the_table_are_sound),
     };
 
+    unsetenv("RUNTIME_DIRECTORY"); /* of whatever service runs the tests */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

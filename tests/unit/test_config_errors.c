@@ -52,7 +52,7 @@ static void unknown_keys_are_named_with_the_nearest(void **state)
 {
     static const struct mistake mistakes[] = {
         {"usr = 1;", "1: unknown key \"usr\"; did you mean \"user\"?\n"},
-        {"\n\ncontrol = \"x\";", "3: unknown key \"control\"\n"},
+        {"\n\ncolour = \"x\";", "3: unknown key \"colour\"\n"},
         {"limits = {\n conections = 1; };",
          "2: unknown key \"limits.conections\"; did you mean \"limits.connections\"?\n"},
         /* Right word, wrong place. */
@@ -142,6 +142,26 @@ static void numbers_never_wrap(void **state)
 }
 
 #define L "listen = ( { name = \"a\"; protocol = \"p\"; "
+
+static void control_is_checked(void **state)
+{
+    static const struct mistake mistakes[] = {
+        {"\ncontrol = true;", "2: control must be a string, not a truth value\n"},
+        {"\ncontrol = \"run/control\";", "2: control \"run/control\" must begin with \"/\"\n"},
+        {"control = \"@control\";", "1: control \"@control\" must begin with \"/\"\n"},
+        {"control = \"/run/\";", "1: control \"/run/\" names no socket\n"},
+        {"control = \"/\";", "1: control \"/\" names no socket\n"},
+        {"control = \"/..............................................................................."
+         "...........................\";",
+         ""},
+        {"control = \"/..............................................................................."
+         "............................\";",
+         "1: control must be 0..107 bytes, not 108\n"},
+    };
+
+    CHECK(mistakes);
+    (void) state;
+}
 
 static void listeners_are_checked(void **state)
 {
@@ -307,6 +327,7 @@ int main(void)
         cmocka_unit_test(wrong_types_say_what_is_expected),
         cmocka_unit_test(values_out_of_range_say_the_range),
         cmocka_unit_test(numbers_never_wrap),
+        cmocka_unit_test(control_is_checked),
         cmocka_unit_test(listeners_are_checked),
         cmocka_unit_test(networks_are_checked),
         cmocka_unit_test(lists_have_a_largest_length),
