@@ -226,14 +226,8 @@ static void pause_accepting(struct control *control, int error)
 {
     if (log_allowed(&control->limit, clock_ms()))
         log_warning("control socket: accept: %s", strerror(error));
-    if (control->pause == NULL)
-        error = sd_event_add_time_relative(control->event, &control->pause, CLOCK_MONOTONIC, PAUSE_MS * 1000,
-                                           ACCURACY_MS * 1000, on_pause_over, control);
-    else
-        error = sd_event_source_set_time_relative(control->pause, PAUSE_MS * 1000);
-    if (error >= 0)
-        error = sd_event_source_set_enabled(control->pause, SD_EVENT_ONESHOT);
-    if (error >= 0)
+    if (sd_event_source_set_time_relative(control->pause, PAUSE_MS * 1000) >= 0 &&
+        sd_event_source_set_enabled(control->pause, SD_EVENT_ONESHOT) >= 0)
         sd_event_source_set_enabled(control->listening.io, SD_EVENT_OFF);
 }
 
@@ -358,6 +352,15 @@ int control_open(struct control *control, const struct config *config)
 
 /* ---- The whole ---- */
 
+/* Made before it is needed: a timer may take a descriptor, and it is needed when there is none. */
+static int make_pause(struct control *control)
+{
+    int result = sd_event_add_time_relative(control->event, &control->pause, CLOCK_MONOTONIC, PAUSE_MS * 1000,
+                                            ACCURACY_MS * 1000, on_pause_over, control);
+
+    return result < 0 ? result : sd_event_source_set_enabled(control->pause, SD_EVENT_OFF);
+}
+
 struct control *control_new(sd_event *event, const struct control_events *events, void *owner)
 {
     struct control *control = calloc(1, sizeof(*control));
@@ -370,7 +373,12 @@ struct control *control_new(sd_event *event, const struct control_events *events
     control->listening.fd = -1;
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
         control->clients[i].fd = -1;
-    return control;
+    int result = make_pause(control);
+    if (result >= 0)
+        return control;
+    control_free(control);
+    errno = -result;
+    return NULL;
 }
 
 void control_free(struct control *control)
