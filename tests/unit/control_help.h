@@ -8,7 +8,8 @@
 
 enum {
     WAIT_MS = 20000, /* for what happens at once, but perhaps on a busy machine and under valgrind */
-    QUIET_TURNS = 20 /* turns of the loop in which nothing more may happen */
+    PATH_ROOM = 128,
+    QUIET_TURNS = 3 /* turns of the loop in which nothing more may happen */
 };
 
 /* A master in little. */
@@ -23,7 +24,7 @@ static struct {
     enum log_level level;  /* the last one set */
     struct ucred who;      /* the last one to ask */
     char folder[64];       /* for paths */
-    char path[PATH_MAX];   /* of the control socket */
+    char path[PATH_ROOM];  /* of the control socket */
     struct config *config; /* the one in force */
 } master;
 
@@ -100,7 +101,7 @@ static inline int open_as(const char *text)
 /* A line for the config: the socket is at PATH. The next call overwrites it. */
 static inline const char *control_at(const char *path)
 {
-    static char text[PATH_MAX + 32];
+    static char text[PATH_ROOM + 32];
 
     snprintf(text, sizeof(text), "control = \"%s\";\n", path);
     return text;
