@@ -512,6 +512,11 @@ static void test_no_descriptors(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(enabled, SD_EVENT_OFF);
     assert_in_range(turns, 1, 5);
+    /* valgrind refuses a connection by ending it, where the kernel leaves it in the queue. */
+    if (getenv("HELLOD_SANITIZED") != NULL) {
+        close(fd);
+        fd = dial(master.path);
+    }
     say(fd, "1 status\n");
     expect(fd, "number value=1\nok\n");
     close(fd);
