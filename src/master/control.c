@@ -226,7 +226,7 @@ static void pause_accepting(struct control *control, int error)
 {
     if (log_allowed(&control->limit, clock_ms()))
         log_warning("control socket: accept: %s", strerror(error));
-    if (sd_event_source_set_time_relative(control->pause, PAUSE_MS * 1000) >= 0 &&
+    if (sd_event_source_set_time_relative(control->pause, UINT64_C(1000) * PAUSE_MS) >= 0 &&
         sd_event_source_set_enabled(control->pause, SD_EVENT_ONESHOT) >= 0)
         sd_event_source_set_enabled(control->listening.io, SD_EVENT_OFF);
 }
@@ -355,8 +355,9 @@ int control_open(struct control *control, const struct config *config)
 /* Made before it is needed: a timer may take a descriptor, and it is needed when there is none. */
 static int make_pause(struct control *control)
 {
-    int result = sd_event_add_time_relative(control->event, &control->pause, CLOCK_MONOTONIC, PAUSE_MS * 1000,
-                                            ACCURACY_MS * 1000, on_pause_over, control);
+    int result = sd_event_add_time_relative(control->event, &control->pause, CLOCK_MONOTONIC,
+                                            UINT64_C(1000) * PAUSE_MS, UINT64_C(1000) * ACCURACY_MS,
+                                            on_pause_over, control);
 
     return result < 0 ? result : sd_event_source_set_enabled(control->pause, SD_EVENT_OFF);
 }

@@ -167,8 +167,9 @@ int control_client_open(struct control_client *client, sd_event *event, int fd,
     if (result >= 0)
         result = sd_event_source_set_priority(client->io, PRIORITY);
     if (result >= 0)
-        result = sd_event_add_time_relative(event, &client->deadline, CLOCK_MONOTONIC, CONTROL_IDLE_MS * 1000,
-                                            ACCURACY_MS * 1000, on_deadline, client);
+        result = sd_event_add_time_relative(event, &client->deadline, CLOCK_MONOTONIC,
+                                            UINT64_C(1000) * CONTROL_IDLE_MS, UINT64_C(1000) * ACCURACY_MS,
+                                            on_deadline, client);
     if (result < 0)
         control_client_close(client);
     return result < 0 ? result : 0;

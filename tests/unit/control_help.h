@@ -32,7 +32,7 @@ static void on_status(void *owner, FILE *out)
 {
     assert_ptr_equal(owner, &master);
     master.statuses++;
-    fprintf(out, "number value=%u\n", master.statuses);
+    fprintf(out, "x number=%u\n", master.statuses);
     for (size_t i = 0; i < master.status_size; i += 10)
         fputs("xxxxxxxxx\n", out);
 }

@@ -45,7 +45,7 @@ static void test_each_command(void **state)
 
     (void) state;
     say(fd, "1 status\n");
-    expect(fd, "number value=1\nok\n");
+    expect(fd, "x number=1\nok\n");
     say(fd, "1 log-level debug\n");
     expect(fd, "ok\n");
     assert_int_equal(master.levels, 1);
@@ -75,7 +75,7 @@ static void test_what_is_wrong_is_said(void **state)
     say_bytes(fd, "1 stop\0\n", 8);
     expect(fd, "failed a request is text, without NUL bytes\n");
     say(fd, "1 status\n");
-    expect(fd, "number value=1\nok\n");
+    expect(fd, "x number=1\nok\n");
     assert_int_equal(master.reloads + master.stops, 0);
     close(fd);
 }
@@ -101,7 +101,7 @@ static void test_lines_in_pieces(void **state)
         say_bytes(fd, at, 1);
         settle();
     }
-    expect(fd, "number value=1\nok\nok\nnumber value=2\nok\n");
+    expect(fd, "x number=1\nok\nok\nx number=2\nok\n");
     expect_silence(fd);
     close(fd);
 }
@@ -112,10 +112,10 @@ static void test_several_lines_at_once(void **state)
 
     (void) state;
     say(fd, "1 status\n1 nonsense\n1 log-level err\n1 status\n1 sta");
-    expect(fd, "number value=1\nok\nfailed unknown command; \"1 help\" lists all\nok\nnumber value=2\nok\n");
+    expect(fd, "x number=1\nok\nfailed unknown command; \"1 help\" lists all\nok\nx number=2\nok\n");
     expect_silence(fd);
     say(fd, "tus\n");
-    expect(fd, "number value=3\nok\n");
+    expect(fd, "x number=3\nok\n");
     close(fd);
 }
 
@@ -163,7 +163,7 @@ static void test_half_closed(void **state)
     (void) state;
     say(fd, "1 status\n1 status\n1 reload\n1 stop");
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
-    expect(fd, "number value=1\nok\nnumber value=2\nok\n");
+    expect(fd, "x number=1\nok\nx number=2\nok\n");
     expect_silence(fd);
     control_reloaded(master.control, 1, NULL);
     expect(fd, "ok\n");
@@ -200,7 +200,7 @@ static void test_all_who_wait_are_answered(void **state)
     assert_int_equal(master.who.pid, getpid());
     control_reloaded(master.control, 1, "hellod.conf:1: one\nhellod.conf:2: two\n");
     expect(first, "error hellod.conf:1: one\nerror hellod.conf:2: two\n"
-                  "failed the configuration in force stays\nnumber value=1\nok\n");
+                  "failed the configuration in force stays\nx number=1\nok\n");
     expect_silence(second);
     expect_silence(third);
     control_reloaded(master.control, 2, NULL);
@@ -210,7 +210,7 @@ static void test_all_who_wait_are_answered(void **state)
     control_reloaded(master.control, 3, "nobody waits for it\n");
     expect_silence(first);
     say(second, "1 status\n");
-    expect(second, "number value=2\nok\n");
+    expect(second, "x number=2\nok\n");
     close(first);
     close(second);
     close(third);
@@ -307,11 +307,11 @@ static void test_slow_reader(void **state)
     assert_int_equal(master.statuses, 1); /* the second waits until the first is taken */
     master.status_size = 0;
     say(quick, "1 status\n");
-    expect(quick, "number value=2\nok\n");
+    expect(quick, "x number=2\nok\n");
     size_t whole = client->out_length;
     assert_true(whole > 1 << 20);
     assert_int_equal(take_all(slow, whole), whole);
-    expect(slow, "number value=3\nok\n");
+    expect(slow, "x number=3\nok\n");
     assert_null(client->out);
     close(slow);
     close(quick);
@@ -354,7 +354,7 @@ static void test_idle_client(void **state)
     expect_end(fd);
     fd = connect_client();
     say(fd, "1 status\n");
-    expect(fd, "number value=1\nok\n");
+    expect(fd, "x number=1\nok\n");
     run_out(only_client(), CONTROL_IDLE_MS);
     expect_end(fd);
 }
@@ -395,7 +395,7 @@ static void test_one_client_too_many(void **state)
         fds[i] = connect_client();
     /* The first has spoken since, so that the second was silent longest. */
     say(fds[0], "1 status\n");
-    expect(fds[0], "number value=1\nok\n");
+    expect(fds[0], "x number=1\nok\n");
     fds[CONTROL_CLIENTS_MAX] = connect_client();
     expect_end(fds[1]);
     assert_int_equal(clients(), CONTROL_CLIENTS_MAX);
@@ -451,7 +451,7 @@ static void test_flood_of_orders(void **state)
     assert_true(send(mad, orders, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAGAIN);
     settle();
     say(quick, "1 status\n");
-    expect(quick, "number value=1\nok\n");
+    expect(quick, "x number=1\nok\n");
     close(mad);
     wait_until_clients_are(1);
     close(quick);
@@ -475,7 +475,7 @@ static void test_flood_of_nonsense(void **state)
     }
     assert_int_equal(master.stops + master.reloads, 0);
     say(quick, "1 status\n");
-    expect(quick, "number value=1\nok\n");
+    expect(quick, "x number=1\nok\n");
     close(quick);
 }
 
@@ -518,7 +518,7 @@ static void test_no_descriptors(void **state)
         fd = dial(master.path);
     }
     say(fd, "1 status\n");
-    expect(fd, "number value=1\nok\n");
+    expect(fd, "x number=1\nok\n");
     close(fd);
 }
 

@@ -76,7 +76,7 @@ static void nearly_a_command_is_refused(void **state)
         {"1", "unknown command"},
         {"1 ", "unknown command"},
         {"1 stat", "unknown command"},
-        {"1 statuss", "unknown command"},
+        {"1 statusx", "unknown command"},
         {"1 STATUS", "unknown command"},
         {"1  status", "unknown command"},
         {"1 status\r", "unknown command"},
