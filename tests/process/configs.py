@@ -38,15 +38,16 @@ def unprivileged():
 
 
 def config_text(config):
-    """The file for CONFIG. A dict gets two workers, no control socket and a user that exists unless it says otherwise; a
-    text is kept, but for the last two put into its first line when it does not name them, so that line numbers stay."""
+    """The file for CONFIG. A dict gets two workers, no control socket and a user that exists unless it says otherwise (None
+    leaves an option out); a text is kept, but for the last two put into its first line when it does not name them, so
+    that line numbers stay."""
     identity = unprivileged()
     if isinstance(config, dict):
         filled = {"workers": 2, "control": ""}
         if identity:
             filled.update(user=identity[0], group=identity[1])
         filled.update(config)
-        return "".join(f"{key} = {libconfig(value)};\n" for key, value in filled.items())
+        return "".join(f"{key} = {libconfig(value)};\n" for key, value in filled.items() if value is not None)
     if identity and not re.search(r"\buser\b", config):
         config = f'user = "{identity[0]}"; group = "{identity[1]}"; ' + config
     return config if re.search(r"\bcontrol\b", config) else 'control = ""; ' + config
