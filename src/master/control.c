@@ -1,37 +1,28 @@
-/* The listening side of the control socket, its clients, and what is done with their requests. Bounded by the
- * fixed table of clients and by one reply each. */
+/* The clients of the control socket, and what is done with their requests. Bounded by the fixed table of
+ * clients and by one reply each. */
 #include "master/control.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "master/binding.h"
 #include "master/control_client.h"
+#include "master/control_socket.h"
 #include "master/request.h"
 
 enum {
-    MODE = 0660,
-    MODE_BEFORE = 0600, /* until the socket has its group */
-    BACKLOG = 64,
     PAUSE_MS = 1000, /* after an accept that failed for want of something */
     ACCURACY_MS = 100,
     PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10 /* as its clients have, after all that the service needs */
 };
 
-/* The socket at a path. */
 struct listening {
-    int fd; /* -1: none */
-    struct binding_path path;
-    sd_event_source *io;
+    struct control_socket socket;
+    sd_event_source *io; /* NULL: there is no socket */
 };
 
 struct control {
@@ -245,62 +236,15 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
     return 0;
 }
 
-/* ---- The socket ---- */
-
-static void close_listening(struct listening *listening)
-{
-    listening->io = sd_event_source_disable_unref(listening->io);
-    if (listening->fd >= 0)
-        close(listening->fd);
-    listening->fd = -1;
-    binding_remove_path(&listening->path);
-}
-
-static int bind_at(const char *path, struct listening *listening)
-{
-    struct sockaddr_un local = {.sun_family = AF_UNIX};
-    struct binding binding = {.type = SOCK_STREAM, .backlog = BACKLOG, .mode = MODE_BEFORE};
-    size_t length = strlen(path);
-
-    memcpy(local.sun_path, path, length + 1);
-    memcpy(&binding.address, &local, sizeof(local));
-    binding.length = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length + 1);
-    return binding_open(&binding, &listening->fd, 1, &listening->path);
-}
-
-/* Opens the path to its group, and only then to anybody else than its owner. Returns 0, or -1 with errno. */
-static int open_to_group(const char *path, gid_t group)
-{
-    struct stat status;
-
-    if (lstat(path, &status) < 0 || (status.st_gid != group && lchown(path, (uid_t) -1, group) < 0))
-        return -1;
-    return chmod(path, MODE);
-}
-
-/* Gives the path the group that it should have. Returns 0, or -1 after logging. */
-static int set_group(const char *path, const struct config *config)
-{
-    bool named = config_is_set(config, "group");
-    const struct group *group = NULL;
-    char where[512];
-
-    if (named)
-        group = getgrnam(config->group);
-    if ((!named || group != NULL) && open_to_group(path, named ? group->gr_gid : getegid()) == 0)
-        return 0;
-    const char *reason = named && group == NULL ? "this group does not exist" : strerror(errno);
-    log_error("group = \"%s\" (%s) cannot have the control socket %s: %s", config->group,
-              config_where_set(config, "group", where, sizeof(where)), path, reason);
-    return -1;
-}
+/* ---- The whole ---- */
 
 /* Returns 0, or -1 after logging. */
-static int watch_listening(struct control *control, struct listening *listening)
+static int watch_socket(struct control *control, struct listening *listening)
 {
-    int result =
-        sd_event_add_io(control->event, &listening->io, listening->fd, EPOLLIN, on_connection, control);
-
+    if (listening->socket.fd < 0)
+        return 0;
+    int result = sd_event_add_io(control->event, &listening->io, listening->socket.fd, EPOLLIN, on_connection,
+                                 control);
     if (result >= 0)
         result = sd_event_source_set_priority(listening->io, PRIORITY);
     if (result < 0)
@@ -308,49 +252,29 @@ static int watch_listening(struct control *control, struct listening *listening)
     return result < 0 ? -1 : 0;
 }
 
-/* That the path cannot be had is an error for who has asked for it, and else a notice. Returns 0 if it may be
- * done without, or -1. */
-static int complain_unbound(const struct config *config, int error)
+static void close_listening(struct listening *listening)
 {
-    char where[512];
-
-    if (!config_is_set(config, "control")) {
-        log_notice("control socket: %s cannot be had (%s), so there is none", config->control,
-                   strerror(error));
-        return 0;
-    }
-    log_error("control = \"%s\" (%s): %s", config->control,
-              config_where_set(config, "control", where, sizeof(where)), strerror(error));
-    return -1;
-}
-
-/* Returns 0, LISTENING being closed if it may be done without, or -1 after logging. */
-static int open_listening(struct control *control, const struct config *config, struct listening *listening)
-{
-    if (bind_at(config->control, listening) < 0)
-        return complain_unbound(config, errno);
-    if (set_group(listening->path.path, config) < 0 || watch_listening(control, listening) < 0) {
-        close_listening(listening);
-        return -1;
-    }
-    log_info("control socket: %s", listening->path.path);
-    return 0;
+    listening->io = sd_event_source_disable_unref(listening->io);
+    control_socket_close(&listening->socket);
 }
 
 int control_open(struct control *control, const struct config *config)
 {
-    struct listening next = {.fd = -1};
+    const struct control_socket *now = &control->listening.socket;
+    struct listening next = {0};
 
-    if (control->listening.fd >= 0 && strcmp(control->listening.path.path, config->control) == 0)
+    if (now->fd >= 0 && strcmp(now->path.path, config->control) == 0)
         return 0;
-    if (config->control[0] != '\0' && open_listening(control, config, &next) < 0)
+    if (control_socket_open(&next.socket, config) < 0)
         return -1;
+    if (watch_socket(control, &next) < 0) {
+        close_listening(&next);
+        return -1;
+    }
     close_listening(&control->listening);
     control->listening = next;
     return 0;
 }
-
-/* ---- The whole ---- */
 
 /* Made before it is needed: a timer may take a descriptor, and it is needed when there is none. */
 static int make_pause(struct control *control)
@@ -371,7 +295,7 @@ struct control *control_new(sd_event *event, const struct control_events *events
     control->event = sd_event_ref(event);
     control->events = events;
     control->owner = owner;
-    control->listening.fd = -1;
+    control->listening.socket.fd = -1;
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
         control->clients[i].fd = -1;
     int result = make_pause(control);

@@ -3,6 +3,8 @@
 #ifndef HELLOD_TESTS_UNIT_CONTROL_HELP_H
 #define HELLOD_TESTS_UNIT_CONTROL_HELP_H
 
+#include <sys/un.h>
+
 #include "config_help.h"
 #include "master/control.c"
 
@@ -212,6 +214,30 @@ static inline void expect_silence(int fd)
     settle();
     assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(errno, EAGAIN);
+}
+
+/* A control that listens at master.path. */
+static inline int set_up_listening(void **state)
+{
+    int result = set_up(state);
+
+    return result != 0 ? result : open_as(control_at(master.path));
+}
+
+/* The one client there is, as the control sees it. */
+static inline struct control_client *only_client(void)
+{
+    assert_int_equal(clients(), 1);
+    return &master.control->clients[0];
+}
+
+static inline void wait_until_clients_are(unsigned count)
+{
+    uint64_t until = clock_ms() + WAIT_MS;
+
+    while (clients() != count && clock_ms() < until)
+        turn();
+    assert_int_equal(clients(), count);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 
 #include "control_help.h"
+#include "master/control_socket.c"
 
 static void assert_said(const char *text)
 {
@@ -83,14 +84,14 @@ static void test_mode_and_group(void **state)
 /* What bind_at() makes is for its owner alone: open_to_group() lets others in, once the group is right. */
 static void test_closed_until_the_group_is_right(void **state)
 {
-    struct listening listening = {.fd = -1};
+    struct control_socket bound = {.fd = -1};
     mode_t before = umask(0);
 
     (void) state;
-    assert_int_equal(bind_at(master.path, &listening), 0);
+    assert_int_equal(bind_at(master.path, &bound), 0);
     umask(before);
     assert_int_equal(look(master.path).st_mode, S_IFSOCK | 0600);
-    close_listening(&listening);
+    control_socket_close(&bound);
 }
 
 static void test_flags(void **state)
@@ -98,7 +99,7 @@ static void test_flags(void **state)
     (void) state;
     assert_int_equal(open_as(control_at(master.path)), 0);
     int fd = connect_client();
-    const int fds[] = {master.control->listening.fd, master.control->clients[0].fd};
+    const int fds[] = {master.control->listening.socket.fd, master.control->clients[0].fd};
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(fcntl(fds[i], F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
         assert_int_equal(fcntl(fds[i], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
@@ -230,7 +231,7 @@ static void test_default(void **state)
     setenv("RUNTIME_DIRECTORY", folder, 1);
     assert_int_equal(open_as(""), 0);
     assert_nobody_at(master.path);
-    assert_int_equal(master.control->listening.fd, -1);
+    assert_int_equal(master.control->listening.socket.fd, -1);
     /* And the next reload may find it. */
     setenv("RUNTIME_DIRECTORY", master.folder, 1);
     assert_int_equal(open_as(""), 0);
@@ -246,7 +247,7 @@ static void test_default_where_somebody_answers(void **state)
     setenv("RUNTIME_DIRECTORY", master.folder, 1);
     assert_int_equal(open_as(""), 0);
     unsetenv("RUNTIME_DIRECTORY");
-    assert_int_equal(master.control->listening.fd, -1);
+    assert_int_equal(master.control->listening.socket.fd, -1);
     assert_true(S_ISSOCK(look(master.path).st_mode));
     close(other);
     unlink(master.path);
