@@ -260,10 +260,10 @@ static void close_listening(struct listening *listening)
 
 int control_open(struct control *control, const struct config *config)
 {
-    const struct control_socket *now = &control->listening.socket;
     struct listening next = {0};
 
-    if (now->fd >= 0 && strcmp(now->path.path, config->control) == 0)
+    /* Both are "" where there is no socket and none is wanted. */
+    if (strcmp(control->listening.socket.path.path, config->control) == 0)
         return 0;
     if (control_socket_open(&next.socket, config) < 0)
         return -1;

@@ -130,8 +130,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
     (void) source;
     (void) fd;
-    /* While it waits for its reply nothing but its end is reported. */
-    if (client->waiting || (events & (EPOLLIN | EPOLLOUT)) == 0) {
+    /* It has hung up: the only event while it waits for its reply. */
+    if ((events & (EPOLLIN | EPOLLOUT)) == 0) {
         control_client_close(client);
         return 0;
     }
