@@ -30,8 +30,10 @@ BENCH   := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.
 REPLAY  := $(BUILD)/tests/replay.o
 
 # A program: its name here, and a line that says which objects it has besides the library's.
-PROGRAMS := $(BUILD)/hellod
+PROGRAMS := $(BUILD)/hellod $(BUILD)/helloctl
 $(BUILD)/hellod: $(BUILD)/obj/hellod.o
+CTL := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/ctl/*.c))
+$(BUILD)/helloctl: $(CTL)
 
 # ---- Flags ---------------------------------------------------------------------------------------------------------
 
@@ -116,7 +118,7 @@ $(BUILD)/flags: FORCE
 $(BUILD)/objects: FORCE
 	$(call remember,$(OBJECTS))
 
--include $(OBJECTS:.o=.d) $(BUILD)/obj/hellod.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
+-include $(OBJECTS:.o=.d) $(CTL:.o=.d) $(BUILD)/obj/hellod.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
 
 # ---- Doing ---------------------------------------------------------------------------------------------------------
 

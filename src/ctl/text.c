@@ -1,0 +1,187 @@
+/* A status as text. Must not know where it comes from, or whether it is shown once or again and again. */
+#include "ctl/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    COLUMNS = 78,
+    GAP = 2
+};
+
+/* Writes NUMBER and the noun for so many. */
+static void print_count(FILE *out, uint64_t number, const char *noun)
+{
+    fprintf(out, "%" PRIu64 " %s%s", number, noun, number == 1 ? "" : "s");
+}
+
+static void print_duration(FILE *out, uint64_t ms)
+{
+    uint64_t seconds = ms / 1000, minutes = seconds / 60, hours = minutes / 60;
+
+    if (hours >= 24)
+        fprintf(out, "%" PRIu64 " d %" PRIu64 " h", hours / 24, hours % 24);
+    else if (hours > 0)
+        fprintf(out, "%" PRIu64 " h %" PRIu64 " min", hours, minutes % 60);
+    else if (minutes > 0)
+        fprintf(out, "%" PRIu64 " min %" PRIu64 " s", minutes, seconds % 60);
+    else
+        fprintf(out, "%" PRIu64 " s", seconds);
+}
+
+void text_health(FILE *out, const struct status *status)
+{
+    const struct quote_line *service = status_line(status, "service");
+
+    fputs("hellod ", out);
+    quote_show(out, status_text(service, "version"));
+    fputs(status_true(service, "healthy") ? " is healthy: " : " is NOT HEALTHY: ", out);
+    quote_show(out, status_text(service, "state"));
+    fprintf(out, ", %" PRIu64 " of ", status_number(service, "ready"));
+    print_count(out, status_number(service, "workers"), "worker");
+    fputs(" ready, up ", out);
+    print_duration(out, status_number(service, "uptime_ms"));
+    fputc('\n', out);
+}
+
+static void print_service(FILE *out, const struct status *status)
+{
+    const struct quote_line *service = status_line(status, "service");
+
+    fprintf(out, "pid %" PRIu64 ", generation %" PRIu64 ", log level ", status_number(service, "pid"),
+            status_number(service, "generation"));
+    quote_show(out, status_text(service, "log_level"));
+    fputs(", ", out);
+    quote_show(out, status_text(service, "config"));
+    fputc('\n', out);
+    print_count(out, status_number(service, "connections"), "connection");
+    fputs(", ", out);
+    print_count(out, status_number(service, "answers"), "answer");
+    fputc('\n', out);
+}
+
+static void print_listener(FILE *out, const struct quote_line *listener)
+{
+    quote_show(out, status_text(listener, "name"));
+    fputs(": ", out);
+    quote_show(out, status_text(listener, "address"));
+    if (status_true(listener, "passed"))
+        fputs(" (passed)", out);
+}
+
+static void print_worker(FILE *out, const struct quote_line *worker)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "%" PRIu64 ".%" PRIu64, status_number(worker, "generation"),
+             status_number(worker, "slot"));
+    fprintf(out, "%5s %7" PRIu64 " ", name, status_number(worker, "pid"));
+    quote_show(out, status_text(worker, "state"));
+    /* States have at most 8 bytes; what is longer pushes the rest of its line. */
+    fprintf(out, "%*s %5" PRIu64 " / %" PRIu64, (int) (8 - strnlen(status_text(worker, "state"), 8)), "",
+            status_number(worker, "connections"), status_number(worker, "answers"));
+}
+
+typedef void print_cell(FILE *out, const struct quote_line *line);
+
+/* The characters in TEXT, one a column, which is true of nearly all. */
+static size_t width(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text != '\0'; count++)
+        text += quote_character(text);
+    return count;
+}
+
+/* What PRINT makes of LINE; the caller frees it. NULL when memory is short. */
+static char *cell(const struct quote_line *line, print_cell *print)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out == NULL)
+        return NULL;
+    print(out, line);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* Writes what PRINT makes of the lines of WORD, in two columns where two fit beside each other. */
+static void print_cells(FILE *out, const struct status *status, const char *word, print_cell *print)
+{
+    const size_t half = COLUMNS / 2;
+    const struct quote_line *line;
+    size_t at = 0;
+
+    for (unsigned i = 0; (line = status_next(status, word, &i)) != NULL;) {
+        char *text = cell(line, print);
+        if (text == NULL)
+            return;
+        size_t length = width(text);
+        bool beside = at > 0 && at < half && length <= COLUMNS - half;
+        if (at > 0 && !beside)
+            fputc('\n', out);
+        size_t indent = beside ? half + 1 - at : GAP;
+        fprintf(out, "%*s%s", (int) indent, "", text);
+        at = beside ? COLUMNS : GAP + length;
+        free(text);
+    }
+    if (at > 0)
+        fputc('\n', out);
+}
+
+static void print_refusals(FILE *out, const struct status *status)
+{
+    const struct quote_line *line;
+    bool any = false;
+
+    for (unsigned i = 0; (line = status_next(status, "counter", &i)) != NULL;) {
+        uint64_t value = status_number(line, "value");
+        if (value == 0 || !status_is_refusal(status_text(line, "name")))
+            continue;
+        if (!any)
+            fputs("refused or dropped so far\n", out);
+        any = true;
+        fprintf(out, "%10" PRIu64 "  ", value);
+        quote_show(out, status_text(line, "help"));
+        fputc('\n', out);
+    }
+    if (!any)
+        fputs("nothing refused or dropped so far\n", out);
+}
+
+void text_reload(FILE *out, const struct status *status)
+{
+    const struct quote_line *reload = status_line(status, "reload");
+    const char *result = status_text(reload, "result");
+    const char *reason = status_text(reload, "reason");
+
+    if (*result == '\0' || strcmp(result, "none") == 0) {
+        fputs("no reload so far\n", out);
+        return;
+    }
+    fprintf(out, "reload %" PRIu64 ": ", status_number(reload, "number"));
+    quote_show(out, result);
+    fputs(", ", out);
+    print_duration(out, status_number(reload, "age_ms"));
+    fputs(" ago", out);
+    if (*reason != '\0') {
+        fputs("\n  ", out);
+        quote_show(out, reason);
+    }
+    fputc('\n', out);
+}
+
+void text_status(FILE *out, const struct status *status)
+{
+    text_health(out, status);
+    print_service(out, status);
+    fputs("listeners\n", out);
+    print_cells(out, status, "listener", print_listener);
+    fputs("workers: number, pid, state, connections / answers\n", out);
+    print_cells(out, status, "worker", print_worker);
+    print_refusals(out, status);
+    text_reload(out, status);
+}
