@@ -179,6 +179,8 @@ UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 CONF  := $(DESTDIR)$(SYSCONFDIR)/hellod
 USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 SAMPLES := $(DESTDIR)$(PREFIX)/share/doc/hellod/examples
+BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.socket)
 
 # Units say where things are: that changes with PREFIX, and no file tells when.
@@ -193,10 +195,13 @@ $(BUILD)/systemd/%: systemd/% FORCE
 	@$(placed) $< >$@
 
 install: all $(units)
-	$(INSTALL) -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(UNITS) $(USERS) $(SAMPLES) $(CONF)/conf.d
-	$(INSTALL) -m 755 $(BUILD)/hellod $(SBIN)
+	$(INSTALL) -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(UNITS) $(USERS) $(SAMPLES) $(BASH) $(ZSH) $(CONF)/conf.d
+	$(INSTALL) -m 755 $(PROGRAMS) $(SBIN)
 	$(INSTALL) -m 644 man/hellod.conf.5 $(MAN)/man5
-	$(INSTALL) -m 644 man/hellod.8 $(MAN)/man8
+	$(INSTALL) -m 644 man/hellod.8 man/helloctl.8 $(MAN)/man8
+	$(INSTALL) -m 644 completion/hellod.bash $(BASH)/hellod
+	$(INSTALL) -m 644 completion/helloctl.bash $(BASH)/helloctl
+	$(INSTALL) -m 644 completion/_hellod completion/_helloctl $(ZSH)
 	$(INSTALL) -m 644 $(units) $(UNITS)
 	$(INSTALL) -m 644 systemd/hellod.sysusers $(USERS)/hellod.conf
 	$(INSTALL) -m 644 systemd/examples/socket-only.conf $(SAMPLES)
@@ -209,7 +214,8 @@ install: all $(units)
 
 #: make uninstall    takes away what install put there, but not the config
 uninstall:
-	rm -f $(SBIN)/hellod $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(CONF)/hellod.conf.new \
+	rm -f $(addprefix $(SBIN)/,$(notdir $(PROGRAMS))) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
+	    $(BASH)/hellod $(BASH)/helloctl $(ZSH)/_hellod $(ZSH)/_helloctl $(CONF)/hellod.conf.new \
 	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
 

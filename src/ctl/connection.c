@@ -62,8 +62,10 @@ int connection_ask(struct connection *connection, const char *command)
         errno = EMSGSIZE;
         return -1;
     }
-    /* So short a line goes whole or not at all. */
-    return send(connection->fd, line, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT) == length ? 0 : -1;
+    /* So short a line goes whole or not at all. Whoever closed before it perhaps said why: that is read. */
+    if (send(connection->fd, line, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT) == length)
+        return 0;
+    return errno == EPIPE ? 0 : -1;
 }
 
 /* Whether the LENGTH bytes at LINE begin with a word, as every line of a reply does. */

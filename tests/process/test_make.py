@@ -11,8 +11,14 @@ import pytest
 TREE = Path(__file__).resolve().parents[2]
 INSTALLED = {
     "usr/local/sbin/hellod": 0o755,
+    "usr/local/sbin/helloctl": 0o755,
+    "usr/local/share/bash-completion/completions/hellod": 0o644,
+    "usr/local/share/bash-completion/completions/helloctl": 0o644,
+    "usr/local/share/zsh/site-functions/_hellod": 0o644,
+    "usr/local/share/zsh/site-functions/_helloctl": 0o644,
     "usr/local/share/man/man5/hellod.conf.5": 0o644,
     "usr/local/share/man/man8/hellod.8": 0o644,
+    "usr/local/share/man/man8/helloctl.8": 0o644,
     "usr/local/share/doc/hellod/examples/socket-only.conf": 0o644,
     "usr/local/lib/sysusers.d/hellod.conf": 0o644,
     "etc/hellod/hellod.conf": 0o644,
