@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    COLUMNS = 78,
-    GAP = 2
+    COLUMNS = 80,
+    HALF = COLUMNS / 2,
+    INDENT = 1
 };
 
 /* Writes NUMBER and the noun for so many. */
@@ -79,7 +80,7 @@ static void print_worker(FILE *out, const struct quote_line *worker)
     fprintf(out, "%5s %7" PRIu64 " ", name, status_number(worker, "pid"));
     quote_show(out, status_text(worker, "state"));
     /* States have at most 8 bytes; what is longer pushes the rest of its line. */
-    fprintf(out, "%*s %5" PRIu64 " / %" PRIu64, (int) (8 - strnlen(status_text(worker, "state"), 8)), "",
+    fprintf(out, "%*s %5" PRIu64 "/%" PRIu64, (int) (8 - strnlen(status_text(worker, "state"), 8)), "",
             status_number(worker, "connections"), status_number(worker, "answers"));
 }
 
@@ -111,7 +112,6 @@ static char *cell(const struct quote_line *line, print_cell *print)
 /* Writes what PRINT makes of the lines of WORD, in two columns where two fit beside each other. */
 static void print_cells(FILE *out, const struct status *status, const char *word, print_cell *print)
 {
-    const size_t half = COLUMNS / 2;
     const struct quote_line *line;
     size_t at = 0;
 
@@ -120,12 +120,11 @@ static void print_cells(FILE *out, const struct status *status, const char *word
         if (text == NULL)
             return;
         size_t length = width(text);
-        bool beside = at > 0 && at < half && length <= COLUMNS - half;
+        bool beside = at > 0 && at < HALF && length + INDENT < HALF;
         if (at > 0 && !beside)
             fputc('\n', out);
-        size_t indent = beside ? half + 1 - at : GAP;
-        fprintf(out, "%*s%s", (int) indent, "", text);
-        at = beside ? COLUMNS : GAP + length;
+        fprintf(out, "%*s%s", (int) (beside ? HALF + INDENT - at : INDENT), "", text);
+        at = beside ? COLUMNS : INDENT + length;
         free(text);
     }
     if (at > 0)
@@ -180,7 +179,7 @@ void text_status(FILE *out, const struct status *status)
     print_service(out, status);
     fputs("listeners\n", out);
     print_cells(out, status, "listener", print_listener);
-    fputs("workers: number, pid, state, connections / answers\n", out);
+    fputs("workers: number, pid, state, connections/answers\n", out);
     print_cells(out, status, "worker", print_worker);
     print_refusals(out, status);
     text_reload(out, status);
