@@ -68,13 +68,12 @@ int connection_ask(struct connection *connection, const char *command)
     return errno == EPIPE ? 0 : -1;
 }
 
-/* Whether the LENGTH bytes at LINE begin with a word, as every line of a reply does. */
+/* Whether the LENGTH bytes at LINE, at least one, may be the beginning of a line of a reply: a word. */
 static bool begins_with_word(const char *line, size_t length)
 {
     size_t word = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_-");
 
-    return word > 0 && word <= length && (word == length || line[word] == ' ') &&
-           memchr(line, '\0', length) == NULL;
+    return word > 0 && (word >= length || line[word] == ' ');
 }
 
 /* Looks at the lines that are complete, up to the one that ends the reply. */
@@ -97,7 +96,11 @@ static enum connection_news look(struct connection *connection)
         return ok ? CONNECTION_OK : CONNECTION_FAILED;
     }
     connection->looked = (size_t) (line - connection->reply);
-    return connection->used == CONNECTION_REPLY_MAX ? CONNECTION_STRANGE : CONNECTION_MORE;
+    /* Others may wait for more from us and never end a line, hellod's own greeting for one. */
+    if (connection->used == CONNECTION_REPLY_MAX ||
+        (line < end && !begins_with_word(line, (size_t) (end - line))))
+        return CONNECTION_STRANGE;
+    return CONNECTION_MORE;
 }
 
 enum connection_news connection_read(struct connection *connection)
@@ -111,9 +114,10 @@ enum connection_news connection_read(struct connection *connection)
         return CONNECTION_MORE;
     if (got <= 0)
         return connection->used == 0 ? CONNECTION_GONE : CONNECTION_STRANGE;
+    bool zero = memchr(connection->reply + connection->used, '\0', (size_t) got) != NULL;
     connection->used += (size_t) got;
     connection->reply[connection->used] = '\0';
-    return look(connection);
+    return zero ? CONNECTION_STRANGE : look(connection);
 }
 
 const char *connection_verdict(const struct connection *connection)

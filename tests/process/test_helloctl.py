@@ -285,6 +285,9 @@ def cut(client, _line):
 STRANGE = {
     "http": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "greeting": b"What's your name?\n",
+    "greeting without a newline": b"What's your name?",
+    "zero bytes without a newline": b"ok\x00",
+    "two words, the first not one": b"servicE ",
     "binary": b"\x00\x01\x02\n",
     "zero byte": b"ok\x00\n",
     "empty line": b"\nok\n",
