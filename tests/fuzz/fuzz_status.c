@@ -1,0 +1,80 @@
+/* What answers at the control socket, be it what it may: told from a reply, taken apart, and shown in each
+ * form. Nothing that is shown can do harm to a terminal, and a refused reply shows nothing.
+ *
+ * Input: the bytes that came in. */
+#include <assert.h>
+#include <stdint.h>
+
+#include "ctl/connection.c"
+#include "ctl/json.c"
+#include "ctl/status.c"
+#include "ctl/text.c"
+#include "ctl/view.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum {
+    ROWS = 24
+};
+
+/* Asserts that TEXT is characters and newlines, and frees it. */
+static void check(char *text)
+{
+    for (const char *at = text; *at != '\0';) {
+        size_t bytes = *at == '\n' ? 1 : quote_character(at);
+        assert(bytes > 0);
+        at += bytes;
+    }
+    free(text);
+}
+
+static void show(const struct status *status)
+{
+    const struct look before = {*status, 1}, now = {*status, 1001};
+    const struct look nothing = {0};
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    assert(out != NULL);
+    json_status(out, status);
+    text_status(out, status);
+    view_print(out, &before, &now, NULL, ROWS);
+    view_print(out, &nothing, &now, status_text(status_line(status, "reload"), "reason"), ROWS);
+    fclose(out);
+    assert(strlen(text) == length);
+    check(text);
+}
+
+/* Hands the bytes to a connection as if they had been received. Returns what it makes of them. */
+static enum connection_news receive(struct connection *connection, const uint8_t *data, size_t size)
+{
+    *connection = (struct connection){.fd = -1, .reply = malloc(size + 1), .used = size};
+    assert(connection->reply != NULL);
+    if (size > 0)
+        memcpy(connection->reply, data, size);
+    connection->reply[size] = '\0';
+    return look(connection);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct connection connection;
+    struct status status;
+
+    if (size >= CONNECTION_REPLY_MAX)
+        return 0;
+    enum connection_news news = receive(&connection, data, size);
+    if (status_parse(&status, connection.reply) == 0) {
+        show(&status);
+        status_free(&status);
+    } else {
+        assert(status.text == NULL && status.lines == NULL && status.count == 0);
+    }
+    if (news == CONNECTION_OK)
+        assert(strcmp(connection_verdict(&connection), "ok") == 0);
+    if (news == CONNECTION_FAILED)
+        assert(strncmp(connection_verdict(&connection), "failed", strlen("failed")) == 0);
+    connection_close(&connection);
+    return 0;
+}
