@@ -44,11 +44,9 @@ static enum ask_exit say_too_late(const char *path, unsigned wait_ms)
 
 enum ask_exit ask_say_strange(const struct connection *connection, const char *path)
 {
-    char sample[SAMPLE_MAX + 1] = "";
-    size_t length = connection->used < SAMPLE_MAX ? connection->used : SAMPLE_MAX;
+    char sample[SAMPLE_MAX + 1];
 
-    if (length > 0)
-        memcpy(sample, connection->reply, length);
+    snprintf(sample, sizeof(sample), "%s", connection->reply != NULL ? connection->reply : "");
     fprintf(stderr, "helloctl: what answers at %s does not speak the control protocol, or broke off: ", path);
     quote_print(stderr, sample);
     fputc('\n', stderr);

@@ -20,7 +20,7 @@ static int connect_to(int fd, const char *path, unsigned wait_ms)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     /* connect(2) waits for room in the queue for as long as a send would wait: socket(7). */
-    struct timeval patience = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+    struct timeval patience = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
 
     if (strlen(path) >= sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;

@@ -1,4 +1,5 @@
-/* `helloctl top`: asks for the status each second, and redraws. Must not know what the lines of a status are.
+/* The command `top`: asks for the status each second, and redraws. Must not know what the lines of a status
+ * are.
  */
 #include "ctl/top.h"
 

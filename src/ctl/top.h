@@ -1,4 +1,4 @@
-/* `helloctl top`: the service on a terminal, refreshed each second. */
+/* The command `top`: the service on a terminal, refreshed each second. */
 #ifndef HELLOD_CTL_TOP_H
 #define HELLOD_CTL_TOP_H
 
