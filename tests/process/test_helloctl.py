@@ -290,6 +290,7 @@ STRANGE = {
     "two words, the first not one": b"servicE ",
     "binary": b"\x00\x01\x02\n",
     "zero byte": b"ok\x00\n",
+    "zero byte in a line": SERVICE.encode() + b"a b=1\x00\nok\n",
     "empty line": b"\nok\n",
     "carriage return": b"ok\r\n",
     "no status": b"ok\n",
