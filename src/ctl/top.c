@@ -77,7 +77,7 @@ static void read_news(struct top *top)
         lose(top, connection_verdict(&top->connection));
         return;
     case CONNECTION_GONE:
-        lose(top, "the service has ended");
+        lose(top, "the connection was closed");
         return;
     case CONNECTION_STRANGE:
         lose(top, "what answers is not hellod, or broke off");
