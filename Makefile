@@ -60,7 +60,8 @@ PACKAGES_LIBS    = $(call once,PACKAGES_LIBS,$(shell $(PKG_CONFIG) --libs $(PACK
 CMOCKA           = $(call once,CMOCKA,$(shell $(PKG_CONFIG) --cflags --libs cmocka))
 
 DIALECT  := -std=gnu17 -D_GNU_SOURCE -Isrc
-COMPILE   = $(CC) $(DIALECT) -DHELLOD_VERSION=\"$(VERSION)\" -O2 -g $(WARNINGS) -fPIE -fstack-protector-strong $(SUPPORTED) $(FORTIFY) \
+DEFINES   = -DHELLOD_VERSION=\"$(VERSION)\" -DHELLOD_SYSCONFDIR=\"$(SYSCONFDIR)\"
+COMPILE   = $(CC) $(DIALECT) $(DEFINES) -O2 -g $(WARNINGS) -fPIE -fstack-protector-strong $(SUPPORTED) $(FORTIFY) \
             $(PACKAGES_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINKING   = -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 DEPENDS   = -MMD -MP -MF $(basename $@).d -MT $@
@@ -183,7 +184,8 @@ BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.socket)
 
-# Units say where things are: that changes with PREFIX, and no file tells when.
+# Units say where things are: that changes with PREFIX, and no file tells when. The program has SYSCONFDIR compiled in and
+# is built again for another one; manual pages and the comments in the sample and in the units name the default, /etc.
 placed = sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|'
 
 $(BUILD)/systemd/hellod@.service: systemd/hellod.service systemd/instance.sed FORCE

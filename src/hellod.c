@@ -16,12 +16,15 @@
 #ifndef HELLOD_VERSION
 #error "HELLOD_VERSION is set by the Makefile"
 #endif
+#ifndef HELLOD_SYSCONFDIR
+#error "HELLOD_SYSCONFDIR is set by the Makefile"
+#endif
 
 enum {
     EXIT_USAGE = 64 /* EX_USAGE of sysexits.h(3head); the other codes are the master's */
 };
 
-static const char default_config[] = "/etc/hellod/hellod.conf";
+static const char default_config[] = HELLOD_SYSCONFDIR "/hellod/hellod.conf";
 
 struct options {
     const char *config;

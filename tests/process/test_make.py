@@ -104,9 +104,13 @@ def test_install(installed):
         assert (installed / name).stat().st_mode & 0o777 == mode, name
 
 
+@pytest.mark.seconds(120)
 def test_install_elsewhere(build, tmp_path):
     make(f"BUILD={build}", f"DESTDIR={tmp_path}", "PREFIX=/usr", "SYSCONFDIR=/opt/etc", "install")
     assert {"usr/sbin/hellod", "opt/etc/hellod/hellod.conf"} <= files(tmp_path)
+    # That is where it looks, although it was built for another place before.
+    said = subprocess.run([tmp_path / "usr/sbin/hellod", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "(default /opt/etc/hellod/hellod.conf)" in said
 
 
 def test_install_spares_the_config(build, installed):
