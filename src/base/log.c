@@ -21,6 +21,7 @@ static struct {
     enum log_level level;
     _Atomic uint64_t *losses;
     char last_error[LOG_LINE_MAX];
+    FILE *copy; /* of errors */
 } sink = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
 
 void log_open(void)
@@ -48,6 +49,27 @@ int log_descriptor(void)
 void log_set_level(enum log_level level)
 {
     sink.level = level;
+}
+
+enum log_level log_get_level(void)
+{
+    return sink.level;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    static const char *const names[] = {[LOG_LEVEL_ERROR] = "err",
+                                        [LOG_LEVEL_WARNING] = "warning",
+                                        [LOG_LEVEL_NOTICE] = "notice",
+                                        [LOG_LEVEL_INFO] = "info",
+                                        [LOG_LEVEL_DEBUG] = "debug"};
+
+    return names[level];
+}
+
+void log_copy_errors(FILE *copy)
+{
+    sink.copy = copy;
 }
 
 void log_count_losses(_Atomic uint64_t *counter)
@@ -113,7 +135,18 @@ void log_line(enum log_level level, const char *format, ...)
                  line + prefix);
     line[length++] = '\n';
     write_line(line, length);
+    if (level == LOG_LEVEL_ERROR && sink.copy != NULL)
+        fwrite(line + prefix, 1, length - (size_t) prefix, sink.copy);
     errno = saved;
+}
+
+void log_error_lines(const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        log_error("%.*s", (int) length, text);
+        text += length + (text[length] == '\n');
+    }
 }
 
 const char *log_last_error(void)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum log_level { /* the numbers of syslog(3) */
     LOG_LEVEL_ERROR = 3,
@@ -32,12 +33,25 @@ int log_descriptor(void);
 /* Lines above LEVEL are not written; LOG_LEVEL_INFO until this is called. */
 void log_set_level(enum log_level level);
 
+/* The level of log_set_level(). */
+enum log_level log_get_level(void);
+
+/* "err", "warning" and so on, as in the config. */
+const char *log_level_name(enum log_level level);
+
+/* From now on lines of LOG_LEVEL_ERROR go to COPY too, without prefix, for telling somebody who has asked for
+ * what fails; NULL: no more. */
+void log_copy_errors(FILE *copy);
+
 /* From now on lost lines are counted at COUNTER, which this process alone writes; NULL: they are counted
  * nowhere. */
 void log_count_losses(_Atomic uint64_t *counter);
 
 /* Writes one line, printf(3) format without newline; control characters in it are written as \xNN. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes each line of TEXT as one of LOG_LEVEL_ERROR. */
+void log_error_lines(const char *text);
 
 /* The text of the last line of LOG_LEVEL_ERROR as it was written, without prefix, "" if there was none; for
  * telling others why the process ends. */

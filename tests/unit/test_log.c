@@ -302,6 +302,41 @@ static void test_last_error(void **state)
     assert_string_equal(log_last_error(), "lost");
 }
 
+/* Whoever asked for what fails gets the errors as they are logged, and nothing else. */
+static void test_copy_of_errors(void **state)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *copy = open_memstream(&text, &length);
+    int ends[2];
+
+    (void) state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    log_to(ends[1]);
+    log_error("before");
+    log_copy_errors(copy);
+    log_warning("not an error");
+    log_error("one\ttab");
+    log_error_lines("two\nthree");
+    log_error_lines("four\n");
+    log_error_lines("");
+    log_copy_errors(NULL);
+    log_error("after");
+    fclose(copy);
+    assert_string_equal(text, "one\\x09tab\ntwo\nthree\nfour\n");
+    free(text);
+    close(ends[0]);
+}
+
+static void test_level(void **state)
+{
+    (void) state;
+    log_set_level(LOG_LEVEL_NOTICE);
+    assert_int_equal(log_get_level(), LOG_LEVEL_NOTICE);
+    assert_string_equal(log_level_name(LOG_LEVEL_ERROR), "err");
+    assert_string_equal(log_level_name(LOG_LEVEL_DEBUG), "debug");
+}
+
 static void test_limit(void **state)
 {
     struct log_limit limit = {0};
@@ -324,6 +359,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_copy_of_errors),
+        TEST(test_level),
         TEST(test_pipe),
         TEST(test_pipe_of_others_is_left_alone),
         TEST(test_terminal),
