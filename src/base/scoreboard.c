@@ -129,3 +129,14 @@ const char *scoreboard_counter_name(enum counter counter)
 
     return names[counter];
 }
+
+const char *scoreboard_counter_help(enum counter counter)
+{
+    static const char *const helps[] = {
+#define X(name, help) help,
+        SCOREBOARD_COUNTERS(X)
+#undef X
+    };
+
+    return helps[counter];
+}

@@ -114,6 +114,9 @@ uint64_t scoreboard_live(const struct scoreboard *scoreboard);
 /* "accepted" and so on. */
 const char *scoreboard_counter_name(enum counter counter);
 
+/* What it counts, in words. */
+const char *scoreboard_counter_help(enum counter counter);
+
 /* Adds N to a value that this process alone writes: a load, an add and a store, no locked instruction. */
 static inline void score_add(struct score *score, enum counter counter, uint64_t n)
 {

@@ -27,8 +27,10 @@ struct fill {
 
 struct sources {
     struct hash_key key;
+    unsigned users; /* plans of the master */
     unsigned tables;
-    uint32_t mask; /* places of a table, less one */
+    uint32_t connections; /* as asked for */
+    uint32_t mask;        /* places of a table, less one */
     size_t size;
     struct fill *fills;       /* the whole mapping begins here */
     _Atomic uint64_t *places; /* of all tables, one after the other */
@@ -50,7 +52,9 @@ struct sources *sources_open(unsigned tables, uint32_t connections)
     /* Two entries a connection, and never more than half full, so that a search ends soon. */
     while (places < 4 * (uint64_t) connections)
         places *= 2;
+    sources->users = 1;
     sources->tables = tables;
+    sources->connections = connections;
     sources->mask = places - 1;
     size_t front = sizeof(struct fill) * tables;
     sources->size = front + sizeof(uint64_t) * places * tables;
@@ -69,9 +73,17 @@ struct sources *sources_open(unsigned tables, uint32_t connections)
     return NULL;
 }
 
+struct sources *sources_share(struct sources *sources, unsigned tables, uint32_t connections)
+{
+    if (sources == NULL || sources->tables != tables || sources->connections != connections)
+        return NULL;
+    sources->users++;
+    return sources;
+}
+
 void sources_close(struct sources *sources)
 {
-    if (sources == NULL)
+    if (sources == NULL || --sources->users > 0)
         return;
     munmap(sources->fills, sources->size);
     free(sources);

@@ -22,7 +22,11 @@ enum sources_verdict {
  * fails. */
 struct sources *sources_open(unsigned tables, uint32_t connections);
 
-/* Gives it back; NULL is fine. */
+/* The same tables once more, for a plan that has the same use for them; sources_close() is then due once
+ * more, too. Returns SOURCES; or NULL if they are not for TABLES and CONNECTIONS, or NULL themselves. */
+struct sources *sources_share(struct sources *sources, unsigned tables, uint32_t connections);
+
+/* Gives it back, when it is the last who does; NULL is fine. */
 void sources_close(struct sources *sources);
 
 /* Counts a connection from ADDRESS (IPv4 as mapped) in TABLE, unless it would be the one too many: more than

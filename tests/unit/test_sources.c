@@ -171,12 +171,30 @@ static void test_close_of_nothing(void **state)
     sources_close(NULL);
 }
 
+/* Two plans that want the same have the same; the memory goes with the last. */
+static void test_share(void **state)
+{
+    const uint8_t address[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
+    struct sources *sources = sources_open(2, 100);
+
+    (void) state;
+    assert_null(sources_share(NULL, 2, 100));
+    assert_null(sources_share(sources, 3, 100));
+    assert_null(sources_share(sources, 2, 99));
+    assert_ptr_equal(sources_share(sources, 2, 100), sources);
+    sources_close(sources);
+    assert_int_equal(sources_add(sources, 0, address, 1, 0), SOURCES_ADMITTED);
+    assert_int_equal(sources_add(sources, 1, address, 1, 0), SOURCES_SOURCE_FULL);
+    sources_close(sources);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_deeds),
         cmocka_unit_test(test_full_table),
         cmocka_unit_test(test_close_of_nothing),
+        cmocka_unit_test(test_share),
     };
 
     return cmocka_run_group_tests_name("sources", tests, parse_addresses, NULL);
