@@ -3,12 +3,23 @@
 
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 /* A failure to notify is not acted on anywhere: who waits for the message times out and says so. */
 
 void notify_ready(const char *status)
 {
     sd_notifyf(0, "READY=1\nWATCHDOG=1\nSTATUS=%s", status);
+}
+
+void notify_reloading(const char *status)
+{
+    struct timespec now;
+
+    /* The time, in the same datagram, tells the manager that this answers its request and no earlier one. */
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=%s",
+               (unsigned long long) now.tv_sec * 1000000 + (unsigned long long) now.tv_nsec / 1000, status);
 }
 
 void notify_status(const char *status)

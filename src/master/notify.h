@@ -11,6 +11,9 @@
  * with it. */
 void notify_ready(const char *status);
 
+/* The service reads its configuration again; notify_ready() says when that is over, whichever its end. */
+void notify_reloading(const char *status);
+
 /* STATUS has changed. */
 void notify_status(const char *status);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "master/notify.h"
@@ -47,6 +48,23 @@ static const char *received(void)
 
     text[length > 0 ? length : 0] = '\0';
     return text;
+}
+
+static void test_reloading(void **state)
+{
+    unsigned long long usec;
+    struct timespec before, after;
+    char rest[64];
+
+    (void) state;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    notify_reloading("4 workers");
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    assert_int_equal(sscanf(received(), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=%63[^\n]", &usec, rest), 2);
+    assert_string_equal(rest, "4 workers");
+    assert_in_range(usec,
+                    (unsigned long long) before.tv_sec * 1000000 + (unsigned long long) before.tv_nsec / 1000,
+                    (unsigned long long) after.tv_sec * 1000000 + (unsigned long long) after.tv_nsec / 1000);
 }
 
 static void test_words(void **state)
@@ -116,10 +134,8 @@ static void test_forget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_words),
-        TEST(test_nobody_listens),
-        TEST(test_interval),
-        TEST(test_forget),
+        TEST(test_words),    TEST(test_reloading), TEST(test_nobody_listens),
+        TEST(test_interval), TEST(test_forget),
     };
 
     return cmocka_run_group_tests_name("notify", tests, NULL, NULL);
