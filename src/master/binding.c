@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 enum {
-    SEND_BUFFER = 32768, /* bytes; answers that a client may leave unread before it waits itself */
-    PATH_MODE = 0666     /* as a port is open to everybody, so is a path; who may reach it, its folder says */
+    RECEIVE_BUFFER = 1 << 20, /* bytes; datagrams that wait while a restart goes on, or as much of it as
+                                 net.core.rmem_max allows (socket(7)) */
+    SEND_BUFFER = 32768,      /* bytes; answers that a client may leave unread before it waits itself */
+    PATH_MODE = 0666 /* as a port is open to everybody, so is a path; who may reach it, its folder says */
 };
 
 static int switch_on(int fd, int level, int option)
@@ -35,6 +37,15 @@ static int close_keeping_errno(int fd)
 static const struct sockaddr *address_of(const struct binding *binding)
 {
     return (const struct sockaddr *) &binding->address;
+}
+
+/* The default has room for some 250 short datagrams, less than a second of a busy service. A kernel that
+ * grants no more is no reason not to serve. */
+static void widen(int fd)
+{
+    int size = RECEIVE_BUFFER;
+
+    (void) !setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
 /* Options that the kernel takes only before bind. */
@@ -74,7 +85,9 @@ static int open_one(const struct binding *binding, bool shared)
     give_away(binding, fd);
     if (set_before_bind(fd, binding, shared) < 0 || bind(fd, address_of(binding), binding->length) < 0)
         return close_keeping_errno(fd);
-    if (binding->type != SOCK_DGRAM && listen(fd, binding->backlog) < 0)
+    if (binding->type == SOCK_DGRAM)
+        widen(fd);
+    else if (listen(fd, binding->backlog) < 0)
         return close_keeping_errno(fd);
     if (binding_tune(fd, binding->address.ss_family, binding->type) < 0)
         return close_keeping_errno(fd);
