@@ -152,10 +152,26 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
         connection_close(worker, conn, COUNTER_closed_reset);
 }
 
+/* While this worker finishes: takes leave of CONN, which is in LIST_IDLE. A question that has come already is
+ * answered, and then it is not silent; unless it is LAST, and the end comes all the same. The end is clean:
+ * what still comes is read, since a question that meets a closed socket would bring the client a reset. */
+static void take_leave(struct worker *worker, struct conn *conn, bool last)
+{
+    char byte;
+
+    if (recv(conn->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) >= 0) {
+        turn_readable(worker, conn);
+        if (!last || conn->list != LIST_IDLE)
+            return; /* it waits for something, or is closed */
+    }
+    conn->cause = COUNTER_closed_drain;
+    connection_linger(worker, conn);
+}
+
 static void deadline(struct worker *worker, struct conn *conn, unsigned list)
 {
     if (list == LIST_IDLE && worker->draining) {
-        connection_close(worker, conn, COUNTER_closed_drain);
+        take_leave(worker, conn, false);
     } else if (list == LIST_IDLE) {
         conn->cause = COUNTER_closed_idle;
         connection_give_up(worker, conn, SENTENCE_IDLE);
@@ -209,6 +225,19 @@ void stream_drain(struct worker *worker)
 {
     if (worker->list_ms[LIST_IDLE] > DRAIN_SILENCE_MS)
         worker->list_ms[LIST_IDLE] = DRAIN_SILENCE_MS;
+}
+
+void stream_end_all(struct worker *worker)
+{
+    struct conn *conn;
+
+    while ((conn = conns_first(&worker->conns, LIST_IDLE)) != NULL)
+        take_leave(worker, conn, true);
+    for (unsigned list = LIST_IDLE + 1; list < worker->conns.lists; list++)
+        while (list != LIST_LINGER && (conn = conns_first(&worker->conns, list)) != NULL) {
+            conn->cause = COUNTER_closed_drain;
+            connection_linger(worker, conn);
+        }
 }
 
 void stream_close_all(struct worker *worker)

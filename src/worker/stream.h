@@ -40,6 +40,10 @@ bool stream_quiet(const struct worker *worker);
 /* From now on a connection that owes nothing is closed after a second of silence. */
 void stream_drain(struct worker *worker);
 
+/* The time of a drain is over: ends every connection with an end of file, whatever is owed. Those that do not
+ * close as well stay a little longer. */
+void stream_end_all(struct worker *worker);
+
 /* Closes every connection now. */
 void stream_close_all(struct worker *worker);
 

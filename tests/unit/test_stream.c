@@ -219,11 +219,66 @@ static void test_drain(void **state)
     assert_string_equal(hear(delayed), "What's your name?|");
     assert_false(stream_quiet(&worker));
     pass(999);
-    assert_true(stream_quiet(&worker));
-    assert_total(COUNTER_closed_drain, 3);
+    assert_string_equal(hear(silent), "|");
+    assert_string_equal(hear(client), "|");
+    assert_string_equal(hear(delayed), "|");
+    /* What crosses our end of file meets no closed socket. */
+    say(client, "Eve\n");
+    pass(1);
+    say(client, "Eve\n");
+    assert_false(stream_quiet(&worker));
     close(silent);
     close(client);
     close(delayed);
+    pass(1);
+    assert_true(stream_quiet(&worker));
+    assert_total(COUNTER_closed_drain, 3);
+}
+
+/* Silence is over when the question is there, whoever looks first. */
+static void test_drain_answers_what_has_come(void **state)
+{
+    int client = connect_to(LINES);
+
+    (void) state;
+    worker.draining = true;
+    stream_drain(&worker);
+    assert_string_equal(hear(client), "What's your name?");
+    assert_int_equal(write(client, "Bob\n", 4), 4);
+    worker.now_ms += 1000;
+    stream_timers(&worker);
+    assert_string_equal(hear(client), "Hello, Bob!\n");
+    pass(1000);
+    assert_string_equal(hear(client), "|");
+    close(client);
+    pass(1);
+    assert_true(stream_quiet(&worker));
+}
+
+/* The time is over for all, whatever they are at; they hear the end of file and not a reset. */
+static void test_end_of_all(void **state)
+{
+    int idle = connect_to(LINES), asks = connect_to(LINES), delayed = connect_to(DELAYED), refused[2];
+
+    (void) state;
+    say(delayed, "Bob\n");
+    pass(1);
+    assert_int_equal(write(asks, "Eve\n", 4), 4);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, refused), 0);
+    stream_refuse(&worker, LINES, refused[0], SENTENCE_FULL);
+    stream_end_all(&worker);
+    assert_string_equal(hear(idle), "What's your name?|");
+    assert_string_equal(hear(asks), "What's your name?Hello, Eve!\n|");
+    assert_string_equal(hear(delayed), "What's your name?|");
+    assert_string_equal(hear(refused[1]), SENTENCE_FULL "|");
+    assert_false(stream_quiet(&worker));
+    close(idle);
+    close(asks);
+    close(delayed);
+    close(refused[1]);
+    pass(1);
+    assert_true(stream_quiet(&worker));
+    assert_total(COUNTER_closed_drain, 3);
 }
 
 /* More of them than there are places to linger in. */
@@ -267,6 +322,8 @@ int main(void)
         TEST(test_client_that_reads_late),
         TEST(test_input_that_waits_for_output),
         TEST(test_drain),
+        TEST(test_drain_answers_what_has_come),
+        TEST(test_end_of_all),
         TEST(test_refused),
     };
 
