@@ -32,6 +32,7 @@ struct held {
     unsigned wanted;          /* index of the wanted socket that it is for, or HELD_UNWANTED */
     int backlog;              /* of ours */
     bool shared;              /* of ours: others share its port */
+    bool covered;             /* of ours: the wanted socket is for more addresses than its own */
 };
 
 /* All that there are, in one piece of memory. */

@@ -2,8 +2,8 @@
  *
  * A socket that is there is never given up as long as its address is wanted, for the connections and
  * datagrams that wait in it would be lost with it. So there may be more of an address than are needed: when
- * the pool shrinks, or per_worker is switched off. They get rows of their own in the plan and are served like
- * the others. */
+ * the pool shrinks, per_worker is switched off, or one address becomes all. They get rows of their own in the
+ * plan and are served like the others. */
 #include "master/listeners.h"
 
 #include <errno.h>
@@ -42,6 +42,14 @@ static void close_one(struct held *held, bool keep_path)
     close(held->fd);
 }
 
+/* A stream's socket is closed for all who have it, the service manager's store among them: clients are
+ * refused from now on. */
+static void shut(int fd, int type)
+{
+    if (type != SOCK_DGRAM)
+        shutdown(fd, SHUT_RDWR);
+}
+
 static void close_unwanted(struct held *held)
 {
     char text[WANTED_TEXT_MAX];
@@ -58,23 +66,34 @@ static void drop_unwanted(struct held_list *held, const struct listeners *before
 
     for (unsigned i = 0; i < held->count; i++) {
         struct held *one = &held->sockets[i];
-        if (one->wanted != HELD_UNWANTED)
+        if (one->wanted != HELD_UNWANTED) {
             held->sockets[kept++] = *one;
-        else if (before != NULL)
+        } else if (before != NULL) {
             held_settle(one);
-        else
+        } else {
+            shut(one->fd, one->type);
             close_unwanted(one);
+        }
     }
     held->count = kept;
+}
+
+/* By what they are for, then by address. */
+static int compare_places(const struct held *one, const struct held *other)
+{
+    if (one->wanted != other->wanted)
+        return one->wanted < other->wanted ? -1 : 1;
+    if (one->covered != other->covered)
+        return one->covered ? 1 : -1;
+    return memcmp(&one->address, &other->address, sizeof(one->address));
 }
 
 static int in_order(const void *a, const void *b)
 {
     const struct held *one = a, *other = b;
+    int places = compare_places(one, other);
 
-    if (one->wanted != other->wanted)
-        return one->wanted < other->wanted ? -1 : 1;
-    return one->fd - other->fd;
+    return places != 0 ? places : one->fd - other->fd;
 }
 
 /* How many from number FIRST on are for the same address. */
@@ -82,7 +101,7 @@ static unsigned run_from(const struct held_list *held, unsigned first)
 {
     unsigned i = first;
 
-    while (i < held->count && held->sockets[i].wanted == held->sockets[first].wanted)
+    while (i < held->count && compare_places(&held->sockets[i], &held->sockets[first]) == 0)
         i++;
     return i - first;
 }
@@ -201,7 +220,7 @@ static void announce(const struct listeners *listeners, const struct listeners *
         const char *name = plan->services[plan->sockets[row].service].name;
         char text[WANTED_TEXT_MAX];
         held = listeners_row(listeners, row);
-        if ((last != NULL && last->wanted == held->wanted) ||
+        if ((last != NULL && compare_places(last, held) == 0) ||
             (before != NULL && held_has(&before->held, held->fd)))
             continue;
         in_words(held, text);
@@ -246,6 +265,21 @@ int listeners_open(struct listeners *listeners, const struct config *config, str
     settle(listeners);
     announce(listeners, before);
     return 0;
+}
+
+void listeners_end(struct listeners *listeners, const struct listeners *next)
+{
+    for (unsigned row = 0; row < listeners->plan->socket_count; row++)
+        listeners->plan->sockets[row].ends = !held_has(&next->held, listeners->plan->sockets[row].fds[0]);
+}
+
+void listeners_shut(const struct listeners *listeners)
+{
+    for (unsigned row = 0; row < listeners->plan->socket_count; row++) {
+        const struct plan_socket *socket = &listeners->plan->sockets[row];
+        for (unsigned i = 0; socket->ends && i < socket->fd_count; i++)
+            shut(socket->fds[i], socket->type);
+    }
 }
 
 void listeners_store(const struct listeners *listeners)

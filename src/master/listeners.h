@@ -25,6 +25,12 @@ int listeners_open(struct listeners *listeners, const struct config *config, str
 /* The first socket of row number ROW of the plan: its name, its address, where it came from. */
 const struct held *listeners_row(const struct listeners *listeners, unsigned row);
 
+/* Marks in the plan of LISTENERS the sockets that NEXT does not have. */
+void listeners_end(struct listeners *listeners, const struct listeners *next);
+
+/* Refuses new clients at the sockets so marked, whoever else has them. Nothing may wait there any more. */
+void listeners_shut(const struct listeners *listeners);
+
 /* Makes the service manager's descriptor store hold the sockets that were bound here, and no others of ours,
  * so that a restart gets them back (sd_pid_notify_with_fds(3)). Does nothing without a service manager. */
 void listeners_store(const struct listeners *listeners);

@@ -245,6 +245,28 @@ static bool is_for(const struct matching *matching, const struct held *own, cons
            (!any || strcmp(listener_of(matching, wanted)->name, own->name) == 0);
 }
 
+/* True when WANTED means all addresses, that of OWN among them. */
+static bool covers(const struct held *own, const struct wanted *wanted)
+{
+    static const uint8_t everywhere[2][16] = {{0}, {[10] = 0xff, [11] = 0xff}};
+    const struct binding *binding = &wanted->binding;
+
+    if (!is_internet(own->address.ss_family) || own->type != binding->type ||
+        own->address.ss_family != binding->address.ss_family ||
+        addr_port(at(&own->address)) != addr_port(at(&binding->address)))
+        return false;
+    bool ipv4 = own->address.ss_family == AF_INET;
+    return memcmp(addr_peer(at(&binding->address)).address, everywhere[ipv4], 16) == 0;
+}
+
+static struct wanted *find_cover(const struct matching *matching, const struct held *own)
+{
+    for (unsigned i = 0; i < matching->wanted_count; i++)
+        if (covers(own, &matching->wanted[i]))
+            return &matching->wanted[i];
+    return NULL;
+}
+
 static struct wanted *find_for(const struct matching *matching, const struct held *own, bool any_port)
 {
     for (unsigned i = 0; i < matching->wanted_count; i++)
@@ -253,22 +275,28 @@ static struct wanted *find_for(const struct matching *matching, const struct hel
     return NULL;
 }
 
-/* Whoever asks for the very port goes before who takes any. That nobody does is no error: the config has
- * changed. */
+/* Whoever asks for the very port goes before who takes any. One whose address is now served by a socket for
+ * all addresses stays beside that one: the kernel goes on giving it clients for as long as it is open, and
+ * some would be lost with it. That nobody asks for it is no error: the config has changed. */
 static void match_own(const struct matching *matching, struct held *own)
 {
     own->wanted = HELD_UNWANTED;
+    own->covered = false;
     if (held_inspect(own) < 0 || !is_usable(own))
         return;
     struct wanted *wanted = find_for(matching, own, false);
     if (wanted == NULL)
         wanted = find_for(matching, own, true);
+    if (wanted == NULL) {
+        wanted = find_cover(matching, own);
+        own->covered = wanted != NULL;
+    }
     if (wanted == NULL || binding_tune(own->fd, own->address.ss_family, own->type) < 0)
         return;
     own->wanted = (unsigned) (wanted - matching->wanted);
     own->backlog = wanted->binding.backlog;
     snprintf(own->name, sizeof(own->name), "%s", listener_of(matching, wanted)->name);
-    wanted->own++;
+    wanted->own += !own->covered;
 }
 
 int matching_run(const struct config *config, struct wanted *wanted, unsigned wanted_count,

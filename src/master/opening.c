@@ -96,7 +96,7 @@ static struct binding exact(const struct held_list *held, const struct wanted *w
     struct binding binding = wanted->binding;
 
     for (unsigned i = 0; i < held->count; i++)
-        if (held->sockets[i].wanted == number) {
+        if (held->sockets[i].wanted == number && !held->sockets[i].covered) {
             binding.address = held->sockets[i].address;
             binding.length = held->sockets[i].length;
         }

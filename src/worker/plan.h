@@ -41,6 +41,7 @@ struct plan_socket {
     int type;         /* SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET */
     int *fds;         /* fd_count descriptors, owned by the master; slot i uses fds[i % fd_count] */
     unsigned fd_count;
+    bool ends; /* the next generation does not have it; set when this one is told to finish */
 };
 
 struct plan_limits {

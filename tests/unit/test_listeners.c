@@ -60,6 +60,33 @@ static void test_what_is_still_asked_for_stays(void **state)
     assert_int_equal(count_fds(), open);
 }
 
+/* One address becomes all: its socket goes on beside that for all, in a row of its own; and all become one.
+ */
+static void test_one_address_and_all(void **state)
+{
+    unsigned open = count_fds();
+    struct world *old = make_world(NULL, "listen = (" TCP("a") ");", 0);
+    int tcp = fd_of(old, 0, 0);
+    uint16_t port = port_of(tcp);
+
+    (void) state;
+    struct world *all =
+        make_world(old, "listen = ( { name = \"a\"; protocol = \"greeting\"; port = %u; } );", port);
+    assert_non_null(all);
+    assert_sound(all);
+    unsigned rows = all->listeners.plan->socket_count;
+    assert_in_range(rows, 2, 3); /* without IPv6: 2 */
+    assert_int_not_equal(fd_of(all, 0, 0), tcp);
+    assert_int_equal(fd_of(all, 1, 0), tcp);
+    end_world(old, all);
+    struct world *one = make_world(all, "listen = (" TCP("a") ");", port);
+    assert_int_equal(fd_of(one, 0, 0), tcp);
+    assert_int_equal(one->listeners.plan->socket_count, 1);
+    end_world(all, one);
+    end_world(one, NULL);
+    assert_int_equal(count_fds(), open);
+}
+
 static void test_what_nobody_asks_for_goes(void **state)
 {
     struct world *old = make_world(NULL, "listen = (" TCP("a") "," UDP("b") ");", 0, 0);
@@ -308,6 +335,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_still_asked_for_stays),
+        cmocka_unit_test(test_one_address_and_all),
         cmocka_unit_test(test_what_nobody_asks_for_goes),
         cmocka_unit_test(test_a_world_that_is_given_up),
         cmocka_unit_test(test_an_address_that_cannot_be_had),
