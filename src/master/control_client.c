@@ -40,7 +40,9 @@ static size_t line_end(const struct control_client *client)
 /* Starts the deadline anew, for what the client is to do next. */
 static int set_deadline(struct control_client *client)
 {
-    uint64_t delay_ms = client->out != NULL ? CONTROL_WRITE_MS : CONTROL_IDLE_MS;
+    /* A line that is here already waits for the client to make room for the reply. */
+    bool reads = client->out == NULL && line_end(client) == 0;
+    uint64_t delay_ms = reads ? CONTROL_IDLE_MS : CONTROL_WRITE_MS;
 
     if (client->waiting || (client->patient && client->out == NULL))
         return sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
