@@ -9,9 +9,10 @@
 #include "base/config.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "master/exits.h"
 #include "master/master.h"
 #include "master/notify.h"
-#include "master/prepare.h"
+#include "master/world.h"
 
 #ifndef HELLOD_VERSION
 #error "HELLOD_VERSION is set by the Makefile"
@@ -27,9 +28,8 @@ enum {
 static const char default_config[] = HELLOD_SYSCONFDIR "/hellod/hellod.conf";
 
 struct options {
-    const char *config;
+    struct world_source source;
     bool check, dump;
-    int verbose;
 };
 
 static void print_help(FILE *out)
@@ -65,7 +65,7 @@ static int parse_options(int argc, char **argv, struct options *options)
     while ((option = getopt_long(argc, argv, "c:tTvVh", long_options, NULL)) != -1) {
         switch (option) {
         case 'c':
-            options->config = optarg;
+            options->source.file = optarg;
             break;
         case 't':
             options->check = true;
@@ -74,7 +74,7 @@ static int parse_options(int argc, char **argv, struct options *options)
             options->dump = true;
             break;
         case 'v':
-            options->verbose++;
+            options->source.verbose++;
             break;
         case 'V':
             puts("hellod " HELLOD_VERSION);
@@ -96,62 +96,48 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 /* Errors of the config are shown as they are to somebody who checks it. When the service starts they go to
  * the log line by line, and the first one to the service manager. */
-static void show_errors(const struct options *options, char *errors)
+static void show_errors(const struct options *options, const char *errors)
 {
     if (options->check || options->dump) {
         fputs(errors, stderr);
         return;
     }
-    bool first = true;
-    for (char *next, *line = strtok_r(errors, "\n", &next); line != NULL;
-         line = strtok_r(NULL, "\n", &next)) {
-        log_error("%s", line);
-        if (first)
-            notify_failed(line, MASTER_BAD_CONFIG);
-        first = false;
+    log_error_lines(errors);
+    if (errors[0] != '\0') {
+        char first[LOG_LINE_MAX];
+        snprintf(first, sizeof(first), "%.*s", (int) strcspn(errors, "\n"), errors);
+        notify_failed(first, MASTER_BAD_CONFIG);
     }
 }
 
-static int run(const struct options *options, struct config *config, struct prepared *prepared)
-{
-    if (config_errors(config) > 0)
-        return MASTER_BAD_CONFIG;
-    if (options->dump)
-        return config_dump(config, stdout) == 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-    if (options->check) {
-        printf("%s: no errors\n", options->config);
-        return EXIT_SUCCESS;
-    }
-    log_set_level(options->verbose > 1 ? LOG_LEVEL_DEBUG : (enum log_level) config->log_level);
-    if (options->verbose > 0)
-        prepared->plan.access_log = true;
-    return master_run(config, prepared);
-}
-
-/* Reads the config and makes the plan of it, and shows what is wrong with either. Returns 0, or -1 when
- * memory is short. */
-static int load(const struct options *options, struct config **config, struct prepared *prepared)
+/* Reads the config and shows what is wrong with it. NULL when memory is short. */
+static struct world *load(const struct options *options)
 {
     char *errors = NULL;
     size_t length = 0;
     FILE *stream = open_memstream(&errors, &length);
 
     if (stream == NULL)
-        return -1;
-    *config = config_load(options->config, stream);
-    if (*config != NULL)
-        prepare_plan(prepared, *config);
+        return NULL;
+    struct world *world = world_load(&options->source, stream);
     fclose(stream);
     show_errors(options, errors);
     free(errors);
-    return *config != NULL ? 0 : -1;
+    return world;
+}
+
+/* What is to be done with a sound config and does not start the service. Returns the exit code. */
+static int show(const struct options *options, const struct world *world)
+{
+    if (options->dump)
+        return config_dump(world->config, stdout) == 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    printf("%s: no errors\n", options->source.file);
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    static struct prepared prepared; /* large, and one for the whole life of the process */
-    struct options options = {.config = default_config};
-    struct config *config = NULL;
+    struct options options = {.source.file = default_config};
 
     if (descriptors_fill_standard() < 0)
         return MASTER_NO_SYSTEM;
@@ -159,11 +145,17 @@ int main(int argc, char **argv)
     if (result >= 0)
         return result;
     log_open();
-    if (load(&options, &config, &prepared) < 0) {
+    struct world *world = load(&options);
+    if (world == NULL) {
         log_error("configuration: %s", strerror(errno));
         return MASTER_NO_SYSTEM;
     }
-    result = run(&options, config, &prepared);
-    config_free(config);
+    bool sound = config_errors(world->config) == 0;
+    if (sound && !options.check && !options.dump) {
+        log_set_level(world->log_level);
+        return master_run(world, &options.source);
+    }
+    result = sound ? show(&options, world) : MASTER_BAD_CONFIG;
+    world_free(world);
     return result;
 }

@@ -14,7 +14,12 @@ enum {
 enum link_word {
     LINK_READY,  /* worker: my loop is about to take its first event */
     LINK_FAILED, /* worker: I cannot start, text says why */
-    LINK_DRAIN   /* master: stop accepting, finish within value milliseconds, go */
+    LINK_DRAIN,  /* master: others have taken over: stop accepting, finish within value milliseconds, go; text
+                    has  a 1 for each socket of the plan that ends with this generation, and a 0 for others */
+    LINK_STOP,   /* master: the same, but nobody has */
+    LINK_AWAY,   /* worker: I have stopped accepting; what waits is for others */
+    LINK_LOOK,   /* master: somebody went away, look what waits */
+    LINK_LEVEL   /* master: value is the level of the log from now on */
 };
 
 struct link_message {

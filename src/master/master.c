@@ -3,49 +3,81 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
-#include "base/descriptors.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "master/control.h"
+#include "master/exits.h"
 #include "master/identity.h"
-#include "master/listeners.h"
 #include "master/notify.h"
 #include "master/pool.h"
+#include "master/reload.h"
+#include "master/status.h"
 #include "master/watch.h"
-#include "worker/sources.h"
-#include "worker/worker.h"
 
 enum {
     STOP_GRACE_MS = 5000 /* beyond the drain: for workers that must be killed, and for a busy machine */
 };
 
 struct master {
-    const struct config *config;
-    struct plan *plan;
     sd_event *event;
     struct scoreboard scoreboard;
-    struct listeners listeners;
     struct pool *pool;
+    struct control *control;
+    struct reload reload;
     struct watch watch;
-    bool stopping;
+    uint64_t started_ms;
+    bool ready, stopping;
 };
+
+static struct world *world_of(const struct master *master)
+{
+    return master->reload.current;
+}
 
 static void on_ready(void *owner)
 {
     struct master *master = owner;
 
-    log_info("ready: %u workers", master->plan->workers);
-    listeners_store(&master->listeners); /* first: who waits for READY may restart us at once */
+    if (master->ready) {
+        reload_on_ready(&master->reload);
+        return;
+    }
+    master->ready = true;
+    listeners_store(&world_of(master)->listeners);
+    log_info("ready: %u workers", world_of(master)->prepared.plan.workers);
     notify_ready(watch_status(&master->watch));
+}
+
+static void on_switched(void *owner)
+{
+    struct master *master = owner;
+
+    reload_on_switched(&master->reload);
 }
 
 static void on_failed(void *owner, const char *reason)
 {
     struct master *master = owner;
 
+    if (master->ready) {
+        reload_on_failed(&master->reload, reason);
+        return;
+    }
     log_error("no worker could start: %s", reason);
     sd_event_exit(master->event, MASTER_NO_WORKER);
+}
+
+static void on_retired(void *owner, const struct plan *plan)
+{
+    struct master *master = owner;
+
+    reload_on_retired(&master->reload, plan);
 }
 
 static void on_gone(void *owner)
@@ -55,33 +87,101 @@ static void on_gone(void *owner)
     sd_event_exit(master->event, MASTER_OK);
 }
 
-/* The first asks, the second insists. */
+static void on_reload_begun(void *owner)
+{
+    struct master *master = owner;
+
+    notify_reloading(watch_status(&master->watch));
+}
+
+static void on_reload_ended(void *owner)
+{
+    struct master *master = owner;
+
+    if (!master->stopping)
+        notify_ready(watch_status(&master->watch));
+}
+
+/* WHY in words. The first time asks, the second insists. */
+static void stop(struct master *master, const char *why)
+{
+    uint32_t drain_ms = world_of(master)->prepared.plan.limits.drain_ms;
+
+    if (master->stopping) {
+        log_notice("%s again: ending at once", why);
+        pool_kill(master->pool);
+        return;
+    }
+    master->stopping = true;
+    notify_stopping("finishing conversations", drain_ms + STOP_GRACE_MS);
+    log_info("%s: finishing %llu connections within %u ms", why,
+             (unsigned long long) scoreboard_live(&master->scoreboard), drain_ms);
+    pool_drain(master->pool, drain_ms);
+    /* Nobody waits in a queue for a service that goes. What the service manager holds as well stays open, for
+     * the one that comes. */
+    reload_stop(&master->reload);
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    (void) source;
+    stop(userdata, strsignal((int) info->ssi_signo));
+    return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
     struct master *master = userdata;
 
     (void) source;
-    if (master->stopping) {
-        log_notice("%s again: ending at once", strsignal((int) info->ssi_signo));
-        pool_kill(master->pool);
-        return 0;
-    }
-    master->stopping = true;
-    notify_stopping("finishing conversations", master->plan->limits.drain_ms + STOP_GRACE_MS);
-    log_info("%s: finishing %llu connections within %u ms", strsignal((int) info->ssi_signo),
-             (unsigned long long) scoreboard_live(&master->scoreboard), master->plan->limits.drain_ms);
-    pool_drain(master->pool, master->plan->limits.drain_ms);
+    (void) info;
+    if (!master->stopping)
+        reload_request(&master->reload, "SIGHUP");
     return 0;
 }
 
-/* Everybody's habit for "read your configuration again"; ending because of it would be a surprise. */
-static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static void describe_asker(const struct ucred *asker, char text[RELOAD_ASKER_MAX])
 {
-    (void) source;
-    (void) info;
-    (void) userdata;
-    log_warning("this version cannot reload its configuration: restart it");
-    return 0;
+    snprintf(text, RELOAD_ASKER_MAX, "uid %u (pid %d)", (unsigned) asker->uid, (int) asker->pid);
+}
+
+static void on_control_status(void *owner, FILE *out)
+{
+    const struct master *master = owner;
+    struct status_sources sources = {.pool = master->pool,
+                                     .scoreboard = &master->scoreboard,
+                                     .reload = &master->reload,
+                                     .started_ms = master->started_ms,
+                                     .ready = master->ready,
+                                     .stopping = master->stopping};
+
+    status_write(&sources, out);
+}
+
+static uint64_t on_control_reload(void *owner, const struct ucred *asker)
+{
+    struct master *master = owner;
+    char text[RELOAD_ASKER_MAX];
+
+    describe_asker(asker, text);
+    return reload_request(&master->reload, text);
+}
+
+static void on_control_stop(void *owner, const struct ucred *asker)
+{
+    char text[RELOAD_ASKER_MAX], why[RELOAD_ASKER_MAX + 16];
+
+    describe_asker(asker, text);
+    snprintf(why, sizeof(why), "stop by %s", text);
+    stop(owner, why);
+}
+
+static void on_control_log_level(void *owner, enum log_level level)
+{
+    const struct master *master = owner;
+
+    log_set_level(level);
+    pool_tell(master->pool, LINK_LEVEL, level);
 }
 
 static int set_up_loop(struct master *master)
@@ -107,24 +207,6 @@ static int set_up_loop(struct master *master)
     return result;
 }
 
-static int check_descriptors(const struct master *master)
-{
-    unsigned long needed = worker_descriptors(master->plan), own = master->plan->workers + 64, allowed;
-    char where[512];
-
-    for (unsigned i = 0; i < master->plan->socket_count; i++)
-        own += master->plan->sockets[i].fd_count;
-    if (needed < own)
-        needed = own;
-    if (descriptors_raise_limit(needed, &allowed) == 0)
-        return 0;
-    log_error("limits.connections = %u (%s) needs %lu descriptors a process, but only %lu are allowed: "
-              "lower it, or raise LimitNOFILE= (ulimit -Hn)",
-              master->plan->limits.connections,
-              config_where_set(master->config, "limits.connections", where, sizeof(where)), needed, allowed);
-    return -1;
-}
-
 static int give_up_root(const struct config *config)
 {
     char where[512];
@@ -138,20 +220,6 @@ static int give_up_root(const struct config *config)
     return -1;
 }
 
-static int set_up_memory(struct master *master)
-{
-    if (scoreboard_open(&master->scoreboard) < 0) {
-        log_error("scoreboard: %s", strerror(errno));
-        return -1;
-    }
-    master->plan->scoreboard = &master->scoreboard;
-    master->plan->sources = sources_open(plan_tables(master->plan), master->plan->limits.connections);
-    if (master->plan->sources != NULL)
-        return 0;
-    log_error("table of sources: %s", strerror(errno));
-    return -1;
-}
-
 static void log_totals(const struct scoreboard *scoreboard)
 {
     log_info("served %llu connections, %llu answers on them, and %llu datagrams",
@@ -160,51 +228,90 @@ static void log_totals(const struct scoreboard *scoreboard)
              (unsigned long long) scoreboard_total(scoreboard, COUNTER_datagram_answers));
 }
 
-/* Sockets first, while this may be root still; then root is given up; then all the rest, as the user that
- * serves. */
-static int set_up(struct master *master)
+static int set_up_control(struct master *master)
 {
-    static const struct pool_events events = {.ready = on_ready, .failed = on_failed, .gone = on_gone};
+    static const struct control_events events = {.status = on_control_status,
+                                                 .reload = on_control_reload,
+                                                 .stop = on_control_stop,
+                                                 .set_log_level = on_control_log_level};
 
-    if (listeners_open(&master->listeners, master->config, master->plan, NULL) < 0)
-        return MASTER_NO_SOCKETS;
-    if (check_descriptors(master) < 0)
-        return MASTER_BAD_CONFIG;
-    if (give_up_root(master->config) < 0)
-        return MASTER_BAD_CONFIG;
-    if (set_up_memory(master) < 0 || set_up_loop(master) < 0)
+    master->control = control_new(master->event, &events, master);
+    if (master->control == NULL) {
+        log_error("control: %s", strerror(errno));
         return MASTER_NO_SYSTEM;
-    master->pool = pool_new(master->event, master->plan, &events, master);
+    }
+    master->reload.control = master->control;
+    return control_open(master->control, world_of(master)->config) < 0 ? MASTER_NO_SOCKETS : MASTER_OK;
+}
+
+static int set_up_pool(struct master *master)
+{
+    static const struct pool_events events = {.ready = on_ready,
+                                              .switched = on_switched,
+                                              .failed = on_failed,
+                                              .retired = on_retired,
+                                              .gone = on_gone};
+
+    master->pool = pool_new(master->event, &events, master);
     if (master->pool == NULL) {
         log_error("pool: %s", strerror(errno));
         return MASTER_NO_SYSTEM;
     }
-    int error = watch_start(&master->watch, master->event, master->pool, &master->scoreboard);
-    if (error < 0) {
-        log_error("timers: %s", strerror(-error));
-        return MASTER_NO_SYSTEM;
-    }
-    return MASTER_OK;
+    master->reload.pool = master->pool;
+    int error = reload_init(&master->reload, master->event);
+    if (error >= 0)
+        error = watch_start(&master->watch, master->event, master->pool, &master->scoreboard,
+                            master->reload.summary);
+    if (error >= 0)
+        return MASTER_OK;
+    log_error("timers: %s", strerror(-error));
+    return MASTER_NO_SYSTEM;
 }
 
-int master_run(const struct config *config, struct prepared *prepared)
+/* Sockets first, while this may be root still; then root is given up; then all the rest, as the user that
+ * serves. */
+static int set_up(struct master *master)
 {
-    struct master master = {
-        .config = config, .plan = &prepared->plan, .listeners.plan = &prepared->plan, .scoreboard.fd = -1};
-    int result = set_up(&master);
+    struct world *world = world_of(master);
+    int result = world_open(world, NULL);
 
+    if (result != 0)
+        return result;
+    master->reload.gave_up_root = geteuid() == 0;
+    if (give_up_root(world->config) < 0)
+        return MASTER_BAD_CONFIG;
+    if (scoreboard_open(&master->scoreboard) < 0) {
+        log_error("scoreboard: %s", strerror(errno));
+        return MASTER_NO_SYSTEM;
+    }
+    result = world_share(world, &master->scoreboard, NULL);
+    if (result == 0)
+        result = set_up_loop(master) < 0 ? MASTER_NO_SYSTEM : set_up_pool(master);
+    return result == 0 ? set_up_control(master) : result;
+}
+
+int master_run(struct world *world, const struct world_source *source)
+{
+    struct master master = {.scoreboard.fd = -1, .started_ms = clock_ms()};
+
+    master.reload = (struct reload){.source = *source,
+                                    .scoreboard = &master.scoreboard,
+                                    .events = {.begun = on_reload_begun, .ended = on_reload_ended},
+                                    .owner = &master,
+                                    .current = world};
+    int result = set_up(&master);
     if (result == MASTER_OK) {
-        pool_start(master.pool);
+        pool_start(master.pool, &world->prepared.plan);
         result = sd_event_loop(master.event);
         log_totals(&master.scoreboard);
     }
     if (result != MASTER_OK)
         notify_failed(log_last_error(), result < 0 ? MASTER_NO_SYSTEM : result);
     watch_stop(&master.watch);
+    control_free(master.control);
     pool_free(master.pool);
+    reload_close(&master.reload);
     sd_event_unref(master.event);
-    listeners_close(&master.listeners, NULL);
-    sources_close(master.plan->sources);
     scoreboard_close(&master.scoreboard);
     return result < 0 ? MASTER_NO_SYSTEM : result;
 }

@@ -6,8 +6,7 @@
 
 #include "base/log.h"
 
-/* Processor time that PID has used, in milliseconds; 0 when it is gone. */
-static uint64_t cpu_ms_of(pid_t pid)
+uint64_t stuck_cpu_ms(pid_t pid)
 {
     struct timespec used;
     clockid_t clock;
@@ -27,7 +26,7 @@ bool stuck_judge(struct stuck *stuck, uint64_t beat, uint64_t cpu_ms)
 
 bool stuck_check(struct stuck *stuck, pid_t pid, uint64_t beat, uint64_t now_ms)
 {
-    uint64_t cpu_ms = cpu_ms_of(pid);
+    uint64_t cpu_ms = stuck_cpu_ms(pid);
 
     if (!stuck_judge(stuck, beat, cpu_ms))
         return false;

@@ -24,6 +24,9 @@ struct stuck {
     uint64_t aborted_ms; /* when it was told to abort; 0: it was not */
 };
 
+/* Processor time that process PID has used, in milliseconds; 0 when it is gone. */
+uint64_t stuck_cpu_ms(pid_t pid);
+
 /* True when the worker, whose beat and processor time are BEAT and CPU_MS now, has used STUCK_CPU_MS since
  * its beat was last seen to change. */
 bool stuck_judge(struct stuck *stuck, uint64_t beat, uint64_t cpu_ms);

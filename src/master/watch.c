@@ -33,9 +33,9 @@ const char *watch_status(struct watch *watch)
     uint64_t answers = scoreboard_total(watch->scoreboard, COUNTER_answers) +
                        scoreboard_total(watch->scoreboard, COUNTER_datagram_answers);
 
-    snprintf(watch->status, sizeof(watch->status), "%u workers, %llu connections, %llu answers so far",
+    snprintf(watch->status, sizeof(watch->status), "%u workers, %llu connections, %llu answers so far%s%s",
              pool_ready_count(watch->pool), (unsigned long long) scoreboard_live(watch->scoreboard),
-             (unsigned long long) answers);
+             (unsigned long long) answers, watch->note[0] != '\0' ? "; " : "", watch->note);
     return watch->status;
 }
 
@@ -64,12 +64,14 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
                      WATCHDOG_ACCURACY_MS, on_watchdog, watch);
 }
 
-int watch_start(struct watch *watch, sd_event *event, struct pool *pool, const struct scoreboard *scoreboard)
+int watch_start(struct watch *watch, sd_event *event, struct pool *pool, const struct scoreboard *scoreboard,
+                const char *note)
 {
     uint64_t interval_ms = notify_interval_ms();
 
     watch->pool = pool;
     watch->scoreboard = scoreboard;
+    watch->note = note;
     int result = set_timer(event, &watch->tick, TICK_MS, ACCURACY_MS, on_tick, watch);
     if (result < 0 || interval_ms == 0)
         return result;

@@ -9,19 +9,22 @@
 #include "master/pool.h"
 
 enum {
-    WATCH_STATUS_MAX = 160 /* bytes of a status line, its NUL included */
+    WATCH_STATUS_MAX = 512 /* bytes of a status line, its NUL included */
 };
 
 /* Of one master; zeroed before watch_start(). */
 struct watch {
     struct pool *pool;
     const struct scoreboard *scoreboard;
+    const char *note; /* ends the status line, "" does not */
     sd_event_source *tick, *watchdog;
     char status[WATCH_STATUS_MAX]; /* as it was told last */
 };
 
-/* Starts the timers on EVENT. POOL and SCOREBOARD must outlive WATCH. Returns 0, or a negative errno. */
-int watch_start(struct watch *watch, sd_event *event, struct pool *pool, const struct scoreboard *scoreboard);
+/* Starts the timers on EVENT. POOL, SCOREBOARD and NOTE, which may change, must outlive WATCH. Returns 0, or
+ * a negative errno. */
+int watch_start(struct watch *watch, sd_event *event, struct pool *pool, const struct scoreboard *scoreboard,
+                const char *note);
 
 /* Writes the status line of this moment to watch->status and returns it. */
 const char *watch_status(struct watch *watch);

@@ -30,7 +30,8 @@ enum {
     FULL_BACK_MS = 100, /* how often a full worker looks whether its siblings still have room */
     SILENT_MS = 0,  /* a sibling that did not react does not count where taking one too many does no harm, */
     LOST_MS = 1000, /* and when it has been so for long, not even before a client is refused */
-    SHORTAGE_MS = 100 /* the pause when descriptors or kernel memory are short */
+    QUEUE_MAX = 65535, /* the longest queue that there can be */
+    SHORTAGE_MS = 100  /* the pause when descriptors or kernel memory are short */
 };
 
 static bool is_stream(const struct worker *worker, unsigned socket)
@@ -345,4 +346,12 @@ void accept_wake(struct worker *worker)
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0)
             look_away(worker, worker->now_ms + SHORTAGE_MS);
+}
+
+void accept_rest(struct worker *worker, unsigned socket)
+{
+    unsigned left = QUEUE_MAX; /* bounded: the port stays open for a moment, and more may come */
+
+    while (left > 0 && accept_one(worker, socket))
+        left--;
 }

@@ -16,7 +16,10 @@ void accept_stop(struct worker *worker);
 /* Handles a connection that waits on SOCKET. */
 void accept_event(struct worker *worker, unsigned socket);
 
-/* A sibling leaves what waits on the shared sockets to this worker. */
+/* Takes all connections that wait on SOCKET, whatever this worker's share is: nobody comes after it. */
+void accept_rest(struct worker *worker, unsigned socket);
+
+/* Somebody else was told of what waits on the shared sockets, and leaves it to this worker. */
 void accept_wake(struct worker *worker);
 
 /* Watches the sockets again when the time has come. */

@@ -19,6 +19,7 @@
 #include "worker/guard.h"
 
 enum {
+    REST_BATCHES = 1024, /* more than a queue holds: it is a bound, since the port stays open for a moment */
     BATCH =
         64 /* datagrams received at once; as many fit a scheduling turn of ours without anybody noticing */
 };
@@ -167,6 +168,13 @@ void datagram_stop(struct worker *worker)
             epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->fds[i], NULL);
 }
 
+int datagram_wake(struct worker *worker)
+{
+    /* By being added again a socket tells of what was announced to somebody else. */
+    datagram_stop(worker);
+    return datagram_start(worker);
+}
+
 /* The header's destination, when a control message tells it. */
 struct asked {
     union address address;
@@ -299,7 +307,7 @@ static void send_answers(struct worker *worker, int fd, unsigned count)
         score_add(worker->score, COUNTER_datagram_unsent, lost);
 }
 
-void datagram_event(struct worker *worker, unsigned socket)
+unsigned datagram_event(struct worker *worker, unsigned socket)
 {
     struct batch *batch = worker->batch;
     const struct plan_service *service = service_of(worker, socket);
@@ -307,7 +315,7 @@ void datagram_event(struct worker *worker, unsigned socket)
     unsigned answers = 0;
 
     if (received <= 0)
-        return; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
+        return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
     score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
     for (unsigned i = 0; i < (unsigned) received; i++) {
         answers += answer(worker, service, i, answers);
@@ -315,4 +323,13 @@ void datagram_event(struct worker *worker, unsigned socket)
     send_answers(worker, worker->fds[socket], answers);
     for (unsigned i = 0; i < (unsigned) received; i++)
         renew(batch, i);
+    return (unsigned) received;
+}
+
+void datagram_rest(struct worker *worker, unsigned socket)
+{
+    unsigned left = REST_BATCHES;
+
+    while (left > 0 && datagram_event(worker, socket) > 0)
+        left--;
 }

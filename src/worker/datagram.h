@@ -18,7 +18,14 @@ int datagram_start(struct worker *worker);
 /* Stops watching them. */
 void datagram_stop(struct worker *worker);
 
-/* Handles the datagrams that wait on SOCKET, at most a batch of them. */
-void datagram_event(struct worker *worker, unsigned socket);
+/* Somebody else was told of what waits on the sockets, and left it. Returns 0; or -1 with errno, and then not
+ * all of them are watched any more. */
+int datagram_wake(struct worker *worker);
+
+/* Handles the datagrams that wait on SOCKET, at most a batch of them. Returns how many there were. */
+unsigned datagram_event(struct worker *worker, unsigned socket);
+
+/* Handles all that wait on SOCKET: nobody comes after this worker. */
+void datagram_rest(struct worker *worker, unsigned socket);
 
 #endif

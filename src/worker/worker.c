@@ -23,6 +23,7 @@ enum {
     BEAT_MS = 5000, /* an idle worker wakes this often, to show that it lives and to give memory back */
     OWN_DESCRIPTORS =
         16, /* standard streams, epoll, link, spare, log, scoreboard, and some for the C library */
+    LAST_WORDS_MS = 200,     /* for clients that are still there at the end of a drain to close, too */
     ORPHAN_GRACE_SECONDS = 2 /* beyond the drain, before the kernel ends a worker whose master is dead */
 };
 
@@ -96,16 +97,82 @@ static const char *set_up(struct worker *worker)
     return NULL;
 }
 
-static void begin_drain(struct worker *worker, uint32_t drain_ms)
+/* Takes what waits in the sockets that nobody has after this worker's generation, those with a 1 in ENDING.
+ */
+static void take_rest(struct worker *worker, const char *ending)
+{
+    for (unsigned i = 0; i < worker->plan->socket_count && ending[i] != '\0'; i++) {
+        if (ending[i] != '1')
+            continue;
+        if (worker->plan->sockets[i].type == SOCK_DGRAM)
+            datagram_rest(worker, i);
+        else
+            accept_rest(worker, i);
+    }
+}
+
+/* Stops watching the sockets of streams, or ALL sockets. They are closed, so that they are gone when the
+ * master has closed them too, and not when the last conversation has ended. */
+static void leave_sockets(struct worker *worker, bool all)
+{
+    accept_stop(worker);
+    if (all)
+        datagram_stop(worker);
+    for (unsigned i = 0; i < worker->plan->socket_count; i++)
+        if (all || worker->plan->sockets[i].type != SOCK_DGRAM)
+            close(worker->fds[i]);
+}
+
+/* SUCCEEDED: there are other workers already. If there are none, datagrams are answered to the last, since a
+ * queue of theirs is short. */
+static void begin_drain(struct worker *worker, uint32_t drain_ms, bool succeeded)
 {
     if (!worker->draining) {
         worker->draining = true;
         atomic_store_explicit(&worker->score->ready, 0, memory_order_relaxed);
-        accept_stop(worker);
-        datagram_stop(worker);
+        leave_sockets(worker, succeeded);
+        link_send(worker->place.link, LINK_AWAY, 0, NULL);
         stream_drain(worker);
     }
     worker->drain_deadline_ms = worker->now_ms + drain_ms;
+}
+
+/* Looks again at all listening sockets. */
+static void look(struct worker *worker)
+{
+    if (worker->draining)
+        return;
+    accept_wake(worker);
+    if (datagram_wake(worker) == 0)
+        return;
+    /* A worker that does not watch its sockets is of no use; the next one in this slot may be luckier. */
+    log_error("worker %u cannot watch its sockets: %s; it finishes and goes", worker->place.slot,
+              strerror(errno));
+    begin_drain(worker, worker->plan->limits.drain_ms, true);
+}
+
+static void obey(struct worker *worker, const struct link_message *message)
+{
+    switch ((enum link_word) message->word) {
+    case LINK_DRAIN:
+        if (!worker->draining)
+            take_rest(worker, message->text);
+        begin_drain(worker, message->value, true);
+        break;
+    case LINK_STOP:
+        begin_drain(worker, message->value, false);
+        break;
+    case LINK_LOOK:
+        look(worker);
+        break;
+    case LINK_LEVEL:
+        log_set_level((enum log_level) message->value);
+        break;
+    case LINK_READY:
+    case LINK_FAILED:
+    case LINK_AWAY:
+        break; /* what workers say */
+    }
 }
 
 static void link_event(struct worker *worker)
@@ -113,16 +180,14 @@ static void link_event(struct worker *worker)
     struct link_message message;
     enum link_result result = link_receive(worker->place.link, &message);
 
-    if (result == LINK_NOTHING)
+    if (result == LINK_MESSAGE)
+        obey(worker, &message);
+    if (result != LINK_END)
         return;
-    if (result == LINK_MESSAGE && message.word == LINK_DRAIN) {
-        begin_drain(worker, message.value);
-        return;
-    }
     /* The master is gone. Its end of the link would be reported for ever. */
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->place.link, NULL);
     log_notice("worker %u has lost its master, finishes and goes", worker->place.slot);
-    begin_drain(worker, worker->plan->limits.drain_ms);
+    begin_drain(worker, worker->plan->limits.drain_ms, false);
 }
 
 static void dispatch(struct worker *worker, const struct epoll_event *event)
@@ -170,7 +235,8 @@ static void beat(struct worker *worker)
     atomic_store_explicit(&worker->score->beat, beats + 1, memory_order_relaxed);
 }
 
-static void serve(struct worker *worker)
+/* Waits for events and handles them, until the drain is over. */
+static void loop(struct worker *worker)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
 
@@ -185,6 +251,15 @@ static void serve(struct worker *worker)
         if (count == 0)
             conns_trim(&worker->conns);
     }
+}
+
+static void serve(struct worker *worker)
+{
+    loop(worker);
+    /* The time is over for those who are left; they shall see an end of file all the same. */
+    stream_end_all(worker);
+    worker->drain_deadline_ms = worker->now_ms + LAST_WORDS_MS;
+    loop(worker);
     stream_close_all(worker);
 }
 

@@ -5,7 +5,6 @@ What a service does about workers that die is in test_supervise.py.
 
 import os
 import signal
-import socket
 import time
 
 import pytest
@@ -150,22 +149,28 @@ def test_no_time_at_all():
         assert daemon.wait(5) == EXIT_OK
 
 
-def test_who_comes_while_it_drains_is_not_served():
-    with Hellod(serves()) as daemon, daemon.connect().greeted() as client:
+def test_who_comes_while_it_drains():
+    """A connection is refused; a datagram is answered for as long as somebody is there who can."""
+    config = {"workers": 1, "listen": [LINES, HELLO, {**SLOW_LINES, "delay": 1.5 * SLOW}], "limits": {"drain_timeout": 60.0}}
+    with Hellod(config) as daemon, daemon.connect("slow").greeted() as client, daemon.datagrams() as other:
+        client.send(b"Eve\n")
         settled(daemon, live=1)
         term(daemon)
         daemon.wait_for_line(": finishing 1 connections")
-        wait_until(lambda: not any(block["ready"] for block in slots(daemon).values()), 5, "the workers to drain")
-        with socket.create_connection(daemon.address("greeting")) as late, daemon.datagrams() as other:
-            other.send(b"Bob")
-            client.expect_end()
-            assert daemon.wait(5) == EXIT_OK
-            late.settimeout(5 * SLOW)
-            with pytest.raises(ConnectionResetError):
-                late.recv(1)
-            assert other.quiet()
-        with pytest.raises(ConnectionRefusedError):
-            daemon.connect()
+
+        def refused():
+            try:
+                daemon.connect().close()
+            except OSError:  # refused; or reset, by a queue that was being closed
+                return True
+            return False
+
+        wait_until(refused, 5, "the port to be closed")
+        other.expect(b"Bob", b"Hello, Bob!")
+        client.expect(b"Hello, Eve!\n")
+        client.expect_end()
+        client.close()
+        assert daemon.wait(5) == EXIT_OK
 
 
 # ---- the second word ----
@@ -196,7 +201,7 @@ def test_stopped_worker_is_killed_when_its_time_is_over():
         with stopped(workers[0]):
             term(daemon)
             check_gone(daemon, workers, EXIT_OK)
-        daemon.wait_for_line("^1 workers did not end in time and are killed$")
+        daemon.wait_for_line("^generation 0: 1 workers did not end in time and are killed$")
 
 
 def test_end_while_a_slot_is_empty():
@@ -209,16 +214,14 @@ def test_end_while_a_slot_is_empty():
         check_gone(daemon, workers, EXIT_OK)
 
 
-def test_hangup_does_not_end_it():
+def test_hangup_does_not_end_workers():
+    """A terminal's hang-up reaches all processes: only the master knows what it means."""
     with Hellod(serves()) as daemon, daemon.connect().greeted() as client:
-        workers = daemon.workers()
-        daemon.signal(signal.SIGHUP)
-        daemon.wait_for_line("cannot reload its configuration")
-        os.killpg(daemon.pid, signal.SIGHUP)
+        for pid in daemon.workers():
+            os.kill(pid, signal.SIGHUP)
         client.ask(b"Bob\n", b"Hello, Bob!\n")
         with daemon.datagrams() as other:
             other.expect(b"Bob", b"Hello, Bob!")
-        assert daemon.workers() == workers
 
 
 # ---- the master is killed ----

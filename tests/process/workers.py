@@ -35,7 +35,10 @@ def settled(daemon, live=0, seconds=10):
     def agreed():
         board = daemon.scoreboard()
         totals = board["totals"]
-        return totals if board["live"] == live and totals["accepted"] == live + closed(totals) else None
+        dropped = sum(count for name, count in totals.items() if name.startswith("drop_"))
+        judged = totals["datagram_answers"] + totals["datagram_unsent"] + dropped
+        agree = totals["accepted"] == live + closed(totals) and totals["datagrams"] == judged
+        return totals if board["live"] == live and agree else None
 
     return wait_until(agreed, seconds, lambda: f"{live} live connections and sums that agree: {daemon.scoreboard()}")
 

@@ -26,7 +26,8 @@ static struct {
     struct plan plan;
     struct scoreboard scoreboard;
     int fds[WORKERS]; /* of the one socket, if there is one; -1: none */
-    unsigned ready, failed, gone;
+    unsigned ready, switched, failed, retired, gone;
+    const struct plan *last_retired;
     char reason[256];
 } master;
 
@@ -36,11 +37,24 @@ static void on_ready(void *owner)
     master.ready++;
 }
 
+static void on_switched(void *owner)
+{
+    assert_ptr_equal(owner, &master);
+    master.switched++;
+}
+
 static void on_failed(void *owner, const char *reason)
 {
     assert_ptr_equal(owner, &master);
     master.failed++;
     snprintf(master.reason, sizeof(master.reason), "%s", reason);
+}
+
+static void on_retired(void *owner, const struct plan *plan)
+{
+    assert_ptr_equal(owner, &master);
+    master.retired++;
+    master.last_retired = plan;
 }
 
 static void on_gone(void *owner)
@@ -52,7 +66,11 @@ static void on_gone(void *owner)
 /* A pool that is not started. */
 static inline int set_up(void **state)
 {
-    static const struct pool_events events = {.ready = on_ready, .failed = on_failed, .gone = on_gone};
+    static const struct pool_events events = {.ready = on_ready,
+                                              .switched = on_switched,
+                                              .failed = on_failed,
+                                              .retired = on_retired,
+                                              .gone = on_gone};
     sigset_t child;
 
     (void) state;
@@ -75,7 +93,7 @@ static inline int set_up(void **state)
         return -1;
     master.plan.scoreboard = &master.scoreboard;
     master.plan.sources = sources_open(plan_tables(&master.plan), 10);
-    master.pool = pool_new(master.event, &master.plan, &events, &master);
+    master.pool = pool_new(master.event, &events, &master);
     return master.plan.sources == NULL || master.pool == NULL;
 }
 

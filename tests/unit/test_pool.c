@@ -14,7 +14,7 @@ static const uint8_t somebody[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
 static void test_start_and_drain(void **state)
 {
     (void) state;
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     turn_until(&master.ready);
     for (uint32_t i = 0; i < WORKERS; i++) {
         assert_int_equal(kill(block(i)->pid, 0), 0);
@@ -40,7 +40,7 @@ static void test_killed_worker(void **state)
     pid_t before[WORKERS];
 
     (void) state;
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     turn_until(&master.ready);
     for (uint32_t i = 0; i < WORKERS; i++)
         before[i] = block(i)->pid;
@@ -72,7 +72,7 @@ static void test_back_off(void **state)
     pid_t pids[WORKERS];
 
     (void) state;
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     turn_until(&master.ready);
     for (uint32_t i = 0; i < WORKERS; i++) {
         kill(block(i)->pid, SIGKILL);
@@ -93,7 +93,7 @@ static void test_back_off(void **state)
 static void test_one_who_does_not_go_is_killed(void **state)
 {
     (void) state;
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     turn_until(&master.ready);
     kill(block(1)->pid, SIGSTOP);
     log_set_level(0); /* for the warning that is to come */
@@ -106,7 +106,7 @@ static void test_one_who_does_not_go_is_killed(void **state)
 static void test_kill_ends_all_at_once(void **state)
 {
     (void) state;
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     turn_until(&master.ready);
     for (uint32_t i = 0; i < WORKERS; i++)
         kill(block(i)->pid, SIGSTOP);
@@ -119,7 +119,7 @@ static void test_kill_ends_all_at_once(void **state)
 static void test_nobody_is_replaced_while_draining(void **state)
 {
     (void) state;
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     turn_until(&master.ready);
     kill(block(0)->pid, SIGSTOP);
     pid_t pid = block(2)->pid;

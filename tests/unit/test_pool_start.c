@@ -66,7 +66,7 @@ static void test_no_worker_can_start(void **state)
     for (unsigned i = 0; i < WORKERS; i++)
         master.fds[i] = unwatchable();
     add_socket();
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     assert_all_failed();
 }
 
@@ -77,7 +77,7 @@ static void test_last_words_are_heard(void **state)
     for (unsigned i = 0; i < WORKERS; i++)
         master.fds[i] = unwatchable();
     add_socket();
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     for (uint32_t i = 0; i < WORKERS; i++)
         wait_for_death(block(i)->pid);
     assert_all_failed();
@@ -91,7 +91,7 @@ static void test_one_of_three_can_start(void **state)
     master.fds[1] = unwatchable();
     master.fds[2] = listening();
     add_socket();
-    pool_start(master.pool);
+    pool_start(master.pool, &master.plan);
     pid_t first = block(0)->pid;
     kill(block(2)->pid, SIGSTOP); /* last of all, unless it was very fast */
     wait_for_death(first);

@@ -1,0 +1,216 @@
+/* One worker's process, from fork to reaping. Must not know what workers do, nor where their sockets came
+ * from. */
+#include "master/slot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/descriptors.h"
+#include "base/log.h"
+#include "master/notify.h"
+#include "worker/sources.h"
+#include "worker/worker.h"
+
+static void take_message(struct slot *slot, const struct link_message *message)
+{
+    if (message->word == LINK_READY && slot->state == SLOT_STARTING) {
+        slot->state = SLOT_READY;
+        log_debug("worker %u of generation %u (pid %d) is ready", slot->number, slot->generation,
+                  (int) slot->pid);
+        slot->events->ready(slot);
+    } else if (message->word == LINK_FAILED) {
+        slot->events->failed(slot, message->text);
+    } else if (message->word == LINK_AWAY && slot->state == SLOT_DRAINING) {
+        slot->state = SLOT_AWAY;
+        slot->events->away(slot);
+    }
+}
+
+static void empty_link(struct slot *slot)
+{
+    struct link_message message;
+
+    while (slot->link >= 0 && link_receive(slot->link, &message) == LINK_MESSAGE)
+        take_message(slot, &message);
+}
+
+static int on_link(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct slot *slot = userdata;
+
+    (void) fd;
+    empty_link(slot);
+    if (revents &
+        (EPOLLHUP | EPOLLERR)) /* its end follows as a death; until then this would be reported for ever */
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    return 0;
+}
+
+/* Words for how a process ended. */
+static void describe(const siginfo_t *info, char *text, size_t size)
+{
+    if (info->si_code == CLD_EXITED)
+        snprintf(text, size, "ended with code %d", info->si_status);
+    else
+        snprintf(text, size, "was killed by signal %d (%s)%s", info->si_status, strsignal(info->si_status),
+                 info->si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+/* After the death of its worker: nothing of it may go on counting. */
+static void empty(struct slot *slot)
+{
+    const struct plan *plan = slot->plan;
+
+    scoreboard_leave(plan->scoreboard, slot->generation, slot->number);
+    sources_clear(plan->sources, plan_table(plan, slot->generation, slot->number));
+    slot->child_source = sd_event_source_disable_unref(slot->child_source);
+    slot->link_source = sd_event_source_disable_unref(slot->link_source);
+    if (slot->link >= 0)
+        close(slot->link);
+    slot->link = -1;
+    slot->state = SLOT_EMPTY;
+}
+
+static int on_death(sd_event_source *source, const siginfo_t *info, void *userdata)
+{
+    struct slot *slot = userdata;
+    char how[LINK_TEXT_MAX / 2];
+
+    (void) source;
+    empty_link(slot); /* its last words */
+    describe(info, how, sizeof(how));
+    empty(slot);
+    slot->events->died(slot, how, clock_ms() - slot->started_ms);
+    return 0;
+}
+
+/* The child's side of the fork. Closes what it must not have, its siblings' links and the master's loop among
+ * it. */
+static _Noreturn void become_worker(const struct slot *slot, int link, pid_t master)
+{
+    const struct plan *plan = slot->plan;
+    struct worker_place place = {
+        .slot = slot->number, .generation = slot->generation, .link = link, .master = master};
+    int keep[PLAN_SOCKETS_MAX + SCOREBOARD_SLOTS_MAX + 5] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+                                                             log_descriptor(), link};
+    size_t count = 5;
+
+    for (unsigned i = 0; i < plan->socket_count; i++)
+        keep[count++] = plan->sockets[i].fds[slot->number % plan->sockets[i].fd_count];
+    for (uint32_t i = 0; i < plan->workers; i++)
+        keep[count++] = plan->wake_fds[i];
+    descriptors_close_others(keep, count);
+    notify_forget();
+    /* Not _exit(): what looks for leaks looks at exit. Nothing of the master's has an exit handler, and its
+     * standard streams have nothing buffered. */
+    exit(worker_run(plan, &place));
+}
+
+/* Watches the new worker. Returns 0 or a negative errno. */
+static int watch(struct slot *slot)
+{
+    int result = sd_event_add_child(slot->event, &slot->child_source, slot->pid, WEXITED, on_death, slot);
+
+    if (result < 0)
+        return result;
+    return sd_event_add_io(slot->event, &slot->link_source, slot->link, EPOLLIN, on_link, slot);
+}
+
+/* Notes in the slot that worker PID is there, at the other end of LINK. */
+static void enter(struct slot *slot, pid_t pid, int link)
+{
+    slot->pid = pid;
+    slot->link = link;
+    slot->state = SLOT_STARTING;
+    slot->stuck = (struct stuck){0};
+    slot->started_ms = clock_ms();
+    scoreboard_enter(slot->plan->scoreboard, slot->generation, slot->number, pid);
+}
+
+int slot_fill(struct slot *slot)
+{
+    sigset_t all, before;
+    int ends[2];
+    pid_t master = getpid();
+
+    assert(slot->state == SLOT_EMPTY);
+    slot->tried = true;
+    if (link_open(ends) < 0)
+        return -errno;
+    /* A signal between fork and the child's own set-up must not find the master's dispositions there. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(slot, ends[1], master);
+    int error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return -error;
+    }
+    enter(slot, pid, ends[0]);
+    int result = watch(slot);
+    if (result >= 0)
+        return 0;
+    /* It runs but cannot be watched: nobody would ever notice its death. */
+    kill(slot->pid, SIGKILL);
+    waitpid(slot->pid, NULL, 0);
+    empty(slot);
+    return result;
+}
+
+void slot_tell(const struct slot *slot, enum link_word word, uint32_t value)
+{
+    if (slot->state != SLOT_EMPTY)
+        link_send(slot->link, word, value, NULL);
+}
+
+void slot_drain(struct slot *slot, enum link_word word, uint32_t drain_ms, const char *ending)
+{
+    if (slot->state == SLOT_EMPTY)
+        return;
+    if (slot->state != SLOT_AWAY)
+        slot->state = SLOT_DRAINING;
+    link_send(slot->link, word, drain_ms, ending);
+}
+
+void slot_kill(const struct slot *slot)
+{
+    if (slot->state != SLOT_EMPTY)
+        kill(slot->pid, SIGKILL);
+}
+
+/* A worker that dies while a debugger or tracer has it cannot be waited for until that lets go, and by then
+ * the event of its death has come and gone. So it is looked for, too. */
+bool slot_find_dead(struct slot *slot)
+{
+    pid_t pid = slot->pid;
+    siginfo_t info = {0};
+
+    if (slot->state == SLOT_EMPTY || waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+        info.si_pid != pid || sd_event_source_get_pending(slot->child_source) != 0)
+        return false; /* it lives, or its event is on the way */
+    /* Reaped first: what is told of the death may fill the slot again. */
+    waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG);
+    on_death(NULL, &info, slot);
+    return true;
+}
+
+bool slot_check_stuck(struct slot *slot)
+{
+    const struct score *score =
+        &slot->plan->scoreboard->blocks[scoreboard_index(slot->generation, slot->number)];
+
+    return slot->state != SLOT_EMPTY &&
+           stuck_check(&slot->stuck, slot->pid, atomic_load(&score->beat), clock_ms());
+}

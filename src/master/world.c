@@ -1,0 +1,90 @@
+/* From a config file to all that workers need. Must not know who serves which world, and when. */
+#include "master/world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/descriptors.h"
+#include "master/exits.h"
+#include "worker/sources.h"
+#include "worker/worker.h"
+
+struct world *world_load(const struct world_source *source, FILE *errors)
+{
+    struct world *world = calloc(1, sizeof(*world));
+
+    if (world == NULL)
+        return NULL;
+    world->config = config_load(source->file, errors);
+    if (world->config == NULL) {
+        free(world);
+        return NULL;
+    }
+    prepare_plan(&world->prepared, world->config);
+    world->prepared.plan.access_log |= source->verbose > 0;
+    world->log_level = source->verbose > 1 ? LOG_LEVEL_DEBUG : (enum log_level) world->config->log_level;
+    return world;
+}
+
+static int check_descriptors(const struct world *world)
+{
+    const struct plan *plan = &world->prepared.plan;
+    unsigned long needed = worker_descriptors(plan), own = plan->workers + 64, allowed;
+    char where[512];
+
+    for (unsigned i = 0; i < plan->socket_count; i++)
+        own += plan->sockets[i].fd_count;
+    if (needed < own)
+        needed = own;
+    if (descriptors_raise_limit(needed, &allowed) == 0)
+        return 0;
+    log_error("limits.connections = %u (%s) needs %lu descriptors a process, but only %lu are allowed: "
+              "lower it, or raise LimitNOFILE= (ulimit -Hn)",
+              plan->limits.connections,
+              config_where_set(world->config, "limits.connections", where, sizeof(where)), needed, allowed);
+    return -1;
+}
+
+int world_open(struct world *world, const struct world *before)
+{
+    if (listeners_open(&world->listeners, world->config, &world->prepared.plan,
+                       before != NULL ? &before->listeners : NULL) < 0)
+        return MASTER_NO_SOCKETS;
+    if (check_descriptors(world) == 0)
+        return 0;
+    world_leave(world, before);
+    return MASTER_BAD_CONFIG;
+}
+
+int world_share(struct world *world, struct scoreboard *scoreboard, const struct world *before)
+{
+    struct plan *plan = &world->prepared.plan;
+    unsigned tables = plan_tables(plan);
+
+    plan->scoreboard = scoreboard;
+    /* While the workers of before finish, what they have still counts; but tables of another size are others.
+     */
+    if (before != NULL)
+        plan->sources = sources_share(before->prepared.plan.sources, tables, plan->limits.connections);
+    if (plan->sources == NULL)
+        plan->sources = sources_open(tables, plan->limits.connections);
+    if (plan->sources != NULL)
+        return 0;
+    log_error("table of sources: %s", strerror(errno));
+    return MASTER_NO_SYSTEM;
+}
+
+void world_leave(struct world *world, const struct world *keep)
+{
+    listeners_close(&world->listeners, keep != NULL ? &keep->listeners : NULL);
+}
+
+void world_free(struct world *world)
+{
+    if (world == NULL)
+        return;
+    sources_close(world->prepared.plan.sources);
+    config_free(world->config);
+    free(world);
+}
