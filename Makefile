@@ -186,7 +186,7 @@ units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.soc
 
 # Units say where things are: that changes with PREFIX, and no file tells when. The program has SYSCONFDIR compiled in and
 # is built again for another one; manual pages and the comments in the sample and in the units name the default, /etc.
-placed = sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|'
+placed = sed -e 's|@SBINDIR@|$(PREFIX)/sbin|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 
 $(BUILD)/systemd/hellod@.service: systemd/hellod.service systemd/instance.sed FORCE
 	@mkdir -p $(@D)

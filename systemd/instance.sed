@@ -4,5 +4,4 @@
 s|^Description=.*|& (%i)|
 s|^ExecStart=.*|& -c @SYSCONFDIR@/hellod/%i/hellod.conf|
 s|^RuntimeDirectory=.*|&-%i|
-s|^# Listeners with a path belong into .*|# Listeners with a path belong into /run/hellod-%i.|
-s|those in /run/hellod,|those in /run/hellod-%i,|
+s|/run/hellod,|/run/hellod-%i,|
