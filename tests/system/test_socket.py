@@ -47,8 +47,10 @@ def test_the_sockets_outlive_the_service(service, sockets):
 
 def test_clients_are_not_refused_while_the_master_is_killed(service, sockets):
     service.ask()
-    old = service.master()
+    old, before = service.master(), service.processes()
     service.kill("KILL", old)
+    # Whom a worker takes that is about to be killed as well is lost with it.
+    wait_until(lambda: not before & service.processes(), 5, "the end of its workers")
     for kind, host in WAYS:
         service.ask(kind, host)
     service.wait_for_new_master(old, 10)
@@ -62,6 +64,13 @@ def test_what_the_sockets_leave_out_the_service_binds(service, sockets):
     )
     service.ask()
     service.ask(port=4001)
+
+
+def test_the_queues_have_room(service, sockets):
+    said = service.machine("ss", "-Hlnum", "sport = :3288")
+    assert said.count("rb2097152") == 2, said
+    streams = service.machine("ss", "-Hlnt", "sport = :3288").splitlines()
+    assert [line.split()[2] for line in streams] == ["4096"] * 2, streams
 
 
 def test_a_service_that_cannot_start_does_not_spin(service, sockets):
