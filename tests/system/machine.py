@@ -28,6 +28,8 @@ CGROUP = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000
 # What nspawn withholds though units make use of it: bpf for IPAddressDeny= and DevicePolicy=, and keyrings.
 RIGHTS = ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf @keyring"]
+# A tree of the second version inside, whatever there is outside.
+ONE_TREE = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 INSIDE = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -72,6 +74,39 @@ def sweep(cache):
         return not tops and not (cache / "run").exists()
 
     wait_until(is_gone, 20, f"what is left of a run in {cache} and of control groups {groups_of(cache)}")
+
+
+def enter_group(name):
+    """Without a group of their own all systems would share that of this program."""
+    for tree in hierarchies():
+        (tree / name).mkdir(exist_ok=True)
+        (tree / name / "cgroup.procs").write_text("0")
+
+
+def nspawn(tree, name):
+    """The command for a container, but for what is to run in it."""
+    command = ["systemd-nspawn", "--quiet", f"--directory={tree}", f"--machine={name}", "--private-network"]
+    command += ["--register=no", "--keep-unit", "--settings=no", "--link-journal=no", "--resolv-conf=off"]
+    return command + ["--timezone=off", "--console=pipe"]
+
+
+def why_not(cache):
+    """Why no container can be started here, in one line; "" when one can: tries it with a tree that has nothing but this
+    system's programs."""
+    name = f"{groups_of(cache)}-able"
+    folder, tree = cache / "run/able", cache / "run/able/tree"
+    try:
+        for part in ("lower/usr", "lower/etc", "upper", "work", "tree"):
+            (folder / part).mkdir(parents=True)
+        for part in ("bin", "lib", "lib64"):
+            (folder / "lower" / part).symlink_to(f"usr/{part}")
+        layers = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        run("mount", "-t", "overlay", "overlay", tree, "-o", layers)
+        command = [*nspawn(tree, name), "--bind-ro=/usr", *RIGHTS, "/bin/true"]
+        run(*command, stdin=subprocess.DEVNULL, preexec_fn=lambda: enter_group(name), env=ONE_TREE, timeout=60)
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        return "no container can be started here: " + str(error).splitlines()[-1]
+    return ""
 
 
 def make_root(cache, suite):
@@ -124,28 +159,24 @@ class Machine:
     def chroot(self, *command):
         return run("chroot", self.tree, *command, env=INSIDE, timeout=300)
 
-    def _enter_groups(self):
-        # Without a group of their own all systems would share that of this program.
-        for tree in hierarchies():
-            group = tree / self.name
-            group.mkdir(exist_ok=True)
-            (group / "cgroup.procs").write_text("0")
-
     def boot(self):
         """Returns when its systemd is done starting."""
-        command = ["systemd-nspawn", "--quiet", f"--directory={self.tree}", f"--machine={self.name}", "--boot"]
-        command += ["--private-network", "--register=no", "--keep-unit", "--settings=no", "--link-journal=no"]
-        command += ["--resolv-conf=off", "--timezone=off", "--console=pipe", *RIGHTS]
         self.console = open(self.folder / "console", "wb")
         self.nspawn = subprocess.Popen(
-            command,
+            [*nspawn(self.tree, self.name), "--boot", *RIGHTS],
             stdin=subprocess.DEVNULL,
             stdout=self.console,
             stderr=subprocess.STDOUT,
-            preexec_fn=self._enter_groups,
-            # A tree of the second version inside, whatever there is outside.
-            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            preexec_fn=lambda: enter_group(self.name),
+            env=ONE_TREE,
         )
+        wait_until(self._is_up, 60, lambda: "boot:\n" + (self.folder / "console").read_text(errors="replace")[-3000:])
+
+    def reboot(self):
+        """As an operator does it; returns when it is up again."""
+        before = self.init
+        self.run("systemctl", "reboot")
+        wait_until(lambda: not Path(f"/proc/{before}/ns").exists(), 60, "the end of the first boot")
         wait_until(self._is_up, 60, lambda: "boot:\n" + (self.folder / "console").read_text(errors="replace")[-3000:])
 
     def _is_up(self):
