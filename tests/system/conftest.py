@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import machine as machines
-from service import PROBE, Service
+from service import MANNERS, PROBE, Service
 
 TREE = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("HELLOD_SYSTEM_CACHE", "/var/tmp/hellod-system"))
@@ -26,6 +26,8 @@ def install(machine, suite):
     machine.chroot(*make, "install")
     machine.chroot("systemd-sysusers")
     machine.chroot("cc", "-D_GNU_SOURCE", "-o", PROBE, "/source/tests/system/probe.c")
+    manners = "/source/tests/process/preload/manners.c"
+    machine.chroot("cc", "-D_GNU_SOURCE", "-w", "-shared", "-fPIC", "-o", MANNERS, manners, "-ldl")
     machine.unbind("/objects")
     machine.unbind("/source")
 

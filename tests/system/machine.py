@@ -30,6 +30,8 @@ CLONE_NEWNET = 0x40000000
 RIGHTS = ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf @keyring"]
 # A tree of the second version inside, whatever there is outside.
 ONE_TREE = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+# The exit status of systemd-nspawn after a reboot, when it is not to do that itself.
+ASKS_FOR_REBOOT = 133
 INSIDE = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -91,8 +93,8 @@ def nspawn(tree, name):
 
 
 def why_not(cache):
-    """Why no container can be started here, in one line; "" when one can: tries it with a tree that has nothing but this
-    system's programs."""
+    """Why no container can be started here, in one line; "" when one can: tries it, with a tree that has nothing but
+    this system's programs."""
     name = f"{groups_of(cache)}-able"
     folder, tree = cache / "run/able", cache / "run/able/tree"
     try:
@@ -161,7 +163,7 @@ class Machine:
 
     def boot(self):
         """Returns when its systemd is done starting."""
-        self.console = open(self.folder / "console", "wb")
+        self.console = open(self.folder / "console", "ab")
         self.nspawn = subprocess.Popen(
             [*nspawn(self.tree, self.name), "--boot", *RIGHTS],
             stdin=subprocess.DEVNULL,
@@ -173,11 +175,10 @@ class Machine:
         wait_until(self._is_up, 60, lambda: "boot:\n" + (self.folder / "console").read_text(errors="replace")[-3000:])
 
     def reboot(self):
-        """As an operator does it; returns when it is up again."""
-        before = self.init
+        """As an operator does it; returns when it is up again. What is in its files stays."""
         self.run("systemctl", "reboot")
-        wait_until(lambda: not Path(f"/proc/{before}/ns").exists(), 60, "the end of the first boot")
-        wait_until(self._is_up, 60, lambda: "boot:\n" + (self.folder / "console").read_text(errors="replace")[-3000:])
+        assert self.nspawn.wait(60) == ASKS_FOR_REBOOT
+        self.boot()
 
     def _is_up(self):
         assert self.nspawn.poll() is None, (self.folder / "console").read_text(errors="replace")
@@ -209,9 +210,17 @@ class Machine:
         assert done.returncode == 0, f"{' '.join(map(str, command))}: exit status {done.returncode}: {done.stdout}"
         return done.stdout
 
+    def version(self):
+        """Of its systemd."""
+        return int(self("systemctl", "--version").split()[1])
+
     def write(self, path, text):
         """Writes a file inside, and the folders above it."""
         self("sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', path, data=text)
+
+    def outside(self, path):
+        """The path by which a file inside, a socket for instance, is found from here."""
+        return f"/proc/{self.init}/root{path}"
 
     @contextmanager
     def network(self):

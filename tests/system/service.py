@@ -2,7 +2,7 @@
 
 import json
 
-from clients import Datagram, Stream, greeting
+from clients import PROMPT, Datagram, Stream, greeting
 from watch import wait_until
 
 PORT = 3288
@@ -10,6 +10,9 @@ WAYS = [("tcp", "127.0.0.1"), ("tcp", "::1"), ("udp", "127.0.0.1"), ("udp", "::1
 UNITS = "/etc/systemd/system"
 PROBE = "/usr/lib/hellod-probe"  # tests/system/probe.c, in a folder whose programs the unit may run
 SAMPLES = "/usr/share/doc/hellod/examples"
+MANNERS = "/usr/lib/hellod-manners.so"  # tests/process/preload/manners.c
+GATE = "/run/hellod-gate"
+WAITS_AT_GATE = f"[Service]\nExecStartPre=+/bin/sh -c 'until [ -e {GATE} ]; do sleep 0.01; done'\n"
 
 
 class Service:
@@ -23,8 +26,9 @@ class Service:
     def reset(self):
         """All units of hellod stopped, nothing configured; the journal is read from here on."""
         self.machine.run("pkill", "-CONT", "-x", "hellod|systemd-journal")
+        self.machine.run("systemctl", "-q", "disable", "hellod.socket", "hellod.service")
         self.machine("systemctl", "stop", "hellod.socket", "hellod@*.service", "hellod.service")
-        self.machine("sh", "-c", f"rm -rf {UNITS}/hellod* /etc/hellod/*/ && mkdir /etc/hellod/conf.d")
+        self.machine("sh", "-c", f"rm -rf {UNITS}/hellod* /etc/hellod/*/ {GATE} && mkdir /etc/hellod/conf.d")
         self.machine("systemctl", "daemon-reload")
         self.machine.run("systemctl", "reset-failed")
         self.since = self.machine("journalctl", "-n", "0", "--show-cursor", "--no-pager").split("cursor:")[-1].strip()
@@ -37,15 +41,50 @@ class Service:
     def configure(self, text, name="test.conf"):
         self.machine.write(f"/etc/hellod/conf.d/{name}", text)
 
-    def drop_in(self, text):
-        self.machine.write(f"{UNITS}/{self.unit}.d/test.conf", text)
+    def drop_in(self, text, name="test.conf"):
+        self.machine.write(f"{UNITS}/{self.unit}.d/{name}", text)
         self.machine("systemctl", "daemon-reload")
+
+    def try_reload(self):
+        """`systemctl reload`, which may fail; completed, with what it said."""
+        return self.machine.run("systemctl", "reload", self.unit)
+
+    def helloctl(self, *words):
+        """helloctl, which must not fail, as root; returns what it says."""
+        folder = self.unit.removesuffix(".service").replace("@", "-")
+        return self.machine("helloctl", "-s", f"/run/{folder}/control", *words)
+
+    # ---- starts that wait ----
+
+    def gate(self):
+        """From now on each start waits before hellod is run, as long as the gate is closed; it is open."""
+        self.machine("touch", GATE)
+        self.drop_in(WAITS_AT_GATE, "gate.conf")
+
+    def close_gate(self):
+        self.machine("rm", GATE)
+
+    def open_gate(self):
+        self.machine("touch", GATE)
+
+    def wait_at_gate(self):
+        """Until nothing of the service is left but a start that waits."""
+        wait_until(lambda: self.show("SubState") == "start-pre", 20, lambda: self.show("SubState"))
 
     def show(self, name):
         return self.machine("systemctl", "show", "--value", "-p", name, self.unit).strip()
 
     def state(self):
         return self.show("ActiveState")
+
+    def stored(self):
+        """How many descriptors systemd has in store for it."""
+        return int(self.show("NFileDescriptorStore"))
+
+    def status_text(self, word):
+        """The status line, once it has WORD."""
+        wait_until(lambda: word in self.show("StatusText"), 15, lambda: self.show("StatusText"))
+        return self.show("StatusText")
 
     def journal(self):
         """What the unit has logged since reset(): a list of (priority, text)."""
@@ -84,6 +123,13 @@ class Service:
         return wait_until(is_new, seconds, lambda: self.machine.run("systemctl", "status", self.unit).stdout)
 
     # ---- its clients ----
+
+    def answer(self, name=b"Bob", port=PORT, host="127.0.0.1"):
+        """What a TCP client is answered, up to the end of the line that it sent."""
+        with self.connect(host, port) as client:
+            client.send(name + b"\n")
+            client.finish()
+            return client.rest().removeprefix(PROMPT)
 
     def connect(self, host="127.0.0.1", port=PORT, seconds=10):
         with self.machine.network():

@@ -7,7 +7,7 @@ import pytest
 
 from clients import PROMPT, Datagram, greeting
 from machine import is_refused
-from service import WAYS, Service
+from service import MANNERS, WAYS, Service
 from watch import wait_until
 
 
@@ -93,6 +93,24 @@ def test_a_healthy_master_outlives_many_watchdog_intervals(service):
     assert (service.master(), service.show("NRestarts")) == (old, "0")
 
 
+def test_a_stuck_worker_is_replaced(service):
+    service.drop_in(f"[Service]\nEnvironment=LD_PRELOAD={MANNERS} HELLOD_MANNERS=/run/hellod\n")
+    service.systemctl("start")
+    master, before = service.master(), service.processes()
+    stuck = max(before)
+    service.machine("touch", f"/run/hellod/spin.{stuck}")
+    # A signal that does nothing else ends its wait for events.
+    service.kill("STOP", stuck)
+    service.kill("CONT", stuck)
+    wait_until(lambda: stuck not in service.processes(), 60, service.texts)
+    wait_until(lambda: len(service.processes()) == len(before), 10, service.texts)
+    assert re.search(rf"worker \(pid {stuck}\) is stuck: ", service.texts())
+    assert service.processes() & before == before - {stuck}
+    assert (service.master(), service.show("NRestarts")) == (master, "0")
+    for way in WAYS:
+        service.ask(*way)
+
+
 def test_a_bad_config_is_said_and_not_tried_again(service):
     service.configure("limits = {\n    connections = 0;\n};\n")
     assert service.machine.run("systemctl", "start", service.unit).returncode != 0
@@ -133,6 +151,17 @@ def test_term_for_every_process_drains_all_the_same(service):
         client.expect_end(greeting(b"Bob"))
     wait_until(lambda: service.state() == "inactive", 10, service.state)
     assert (service.show("Result"), service.show("ExecMainStatus"), service.show("NRestarts")) == ("success", "0", "0")
+
+
+def test_kill_for_every_process_is_a_crash(service):
+    service.systemctl("start")
+    old, before = service.master(), service.processes()
+    service.systemctl("kill", "--signal=KILL")
+    service.wait_for_new_master(old, 10)
+    for way in WAYS:
+        service.ask(*way)
+    assert not before & service.processes()
+    assert service.show("NRestarts") == "1"
 
 
 # systemd gives the service 8 MB of room to the journal, which the kernel doubles; a line takes 768 bytes of it or more.
