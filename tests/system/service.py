@@ -3,6 +3,7 @@
 import json
 
 from clients import PROMPT, Datagram, Stream, greeting
+from machine import is_refused
 from watch import wait_until
 
 PORT = 3288
@@ -123,6 +124,11 @@ class Service:
         return wait_until(is_new, seconds, lambda: self.machine.run("systemctl", "status", self.unit).stdout)
 
     # ---- its clients ----
+
+    def wait_for_refusal(self, *hosts, port=PORT):
+        """Until nobody listens there: systemd takes its time to close what leaves the store."""
+        for host in hosts:
+            wait_until(lambda at=(host, port): is_refused(self.machine, at), 10, f"[{host}]:{port} to be closed")
 
     def answer(self, name=b"Bob", port=PORT, host="127.0.0.1"):
         """What a TCP client is answered, up to the end of the line that it sent."""

@@ -30,7 +30,7 @@ def test_the_sockets_are_back(enabled):
     assert enabled.state() == "inactive"
     for way in WAYS:
         enabled.ask(*way)
-    assert enabled.state() == "active"
+    wait_until(lambda: enabled.state() == "active", 5, enabled.state)
 
 
 def give(machine, address):

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from machine import is_refused
 from service import Service
 from watch import wait_until
 
@@ -49,7 +48,7 @@ def test_a_good_reload(serving):
     serving.machine("rm", CONFIG)
     serving.systemctl("reload")
     assert serving.answer() == b"Hello, Bob!\n"
-    assert is_refused(serving.machine, ("127.0.0.1", 4001))
+    serving.wait_for_refusal("127.0.0.1", "::1", port=4001)
 
 
 def test_a_bad_reload(serving):

@@ -27,12 +27,6 @@ MOVED = (
 )
 
 
-def wait_for_refusal(service, *hosts, port=3288):
-    """systemd takes its time to close what leaves the store."""
-    for host in hosts:
-        wait_until(lambda host=host: is_refused(service.machine, (host, port)), 10, f"[{host}]:{port} to be closed")
-
-
 def wait_for_stored(service, number):
     wait_until(lambda: service.stored() == number, 10, lambda: f"{number} stored, not {service.stored()}")
 
@@ -125,6 +119,25 @@ def test_restarts_under_load_lose_nobody(service, way):
     print(done)
 
 
+def test_a_socket_for_each_worker(service):
+    """Each has a queue of its own; also those that have no worker any more are served."""
+    listeners = 'listen = ( { name = "greeting"; protocol = "greeting"; type = "stream"; per_worker = true; },\n'
+    listeners += '{ name = "hello"; protocol = "hello"; type = "datagram"; per_worker = true; } );\n'
+    service.gate()
+    service.configure(listeners + "workers = 4;\n")
+    service.systemctl("start")
+    wait_for_stored(service, 4 * SAMPLE + LEDGER)
+    service.configure(listeners + "workers = 2;\n")
+    service.close_gate()
+    service.systemctl("restart", "--no-block")
+    service.wait_at_gate()
+    with Queue(service) as queue:
+        service.open_gate()
+        queue.expect_answers()
+    for way in WAYS:
+        service.ask(*way)
+
+
 def test_what_is_stored(service):
     service.systemctl("start")
     wait_for_stored(service, SAMPLE + LEDGER)
@@ -151,7 +164,7 @@ def test_a_stop_empties_the_store(service):
     wait_for_stored(service, SAMPLE + LEDGER)
     service.systemctl("stop")
     wait_for_stored(service, 0)
-    wait_for_refusal(service, "127.0.0.1", "::1")
+    service.wait_for_refusal("127.0.0.1", "::1")
     assert service.machine("ss", "-Hlntu", "sport = :3288") == ""
     service.systemctl("start")
     for way in WAYS:
@@ -163,7 +176,7 @@ def test_a_port_that_changes_over_a_restart(service):
     service.systemctl("start")
     service.configure(MOVED)
     service.systemctl("restart")
-    wait_for_refusal(service, "127.0.0.1", "::1")
+    service.wait_for_refusal("127.0.0.1", "::1")
     service.ask(port=4001)
     service.ask("udp")
     wait_for_stored(service, SAMPLE + LEDGER)
@@ -177,7 +190,7 @@ def test_a_listener_that_is_gone_after_a_crash(service):
     old = service.master()
     service.kill("KILL", old)
     service.wait_for_new_master(old, 10)
-    wait_for_refusal(service, "127.0.0.1", "::1", port=4001)
+    service.wait_for_refusal("127.0.0.1", "::1", port=4001)
     service.ask()
     wait_for_stored(service, SAMPLE + LEDGER)
 
@@ -190,7 +203,7 @@ def test_reloads_keep_the_store_up_to_date(service):
     wait_for_stored(service, SAMPLE + 2 + LEDGER)
     service.machine("rm", "/etc/hellod/conf.d/test.conf")
     service.systemctl("reload")
-    wait_for_refusal(service, "127.0.0.1", "::1", port=4001)
+    service.wait_for_refusal("127.0.0.1", "::1", port=4001)
     wait_for_stored(service, SAMPLE + LEDGER)
 
 
