@@ -100,6 +100,19 @@ def test_without_network_it_starts_and_restarts_as_a_service(service, alone):
         service.ask(kind, host)
 
 
+def test_without_network_it_reloads(service, alone):
+    service.ask()
+    service.configure(
+        'listen = ( { name = "greeting"; protocol = "greeting"; type = "stream"; answer = "Welcome, %s!"; },\n'
+        '{ name = "hello"; protocol = "hello"; type = "datagram"; } );\n'
+    )
+    service.systemctl("reload")
+    assert service.answer() == b"Welcome, Bob!\n"
+    service.configure('listen = ( { name = "more"; protocol = "greeting"; type = "stream"; port = 4001; } );\n')
+    assert service.try_reload().returncode != 0
+    assert service.answer() == b"Welcome, Bob!\n"
+
+
 def test_without_network_a_socket_that_is_missing_is_said(service, alone):
     service.configure('listen = ( { name = "more"; protocol = "greeting"; type = "stream"; port = 4001; } );\n')
     assert service.machine.run("systemctl", "start", service.unit).returncode != 0

@@ -172,6 +172,37 @@ def test_a_stop_empties_the_store(service):
     wait_for_stored(service, SAMPLE + LEDGER)
 
 
+def test_a_start_right_after_a_stop(service):
+    """systemd may still have the sockets then."""
+    for _ in range(10):
+        service.systemctl("start")
+        service.systemctl("stop")
+    service.systemctl("start")
+    for way in WAYS:
+        service.ask(*way)
+
+
+def test_the_socket_unit_right_after_a_stop(service):
+    sockets = Service(service.machine, "hellod.socket")
+    for _ in range(10):
+        service.systemctl("start")
+        service.systemctl("stop")
+        sockets.systemctl("start")
+        service.ask()
+        sockets.systemctl("stop")
+        service.systemctl("stop")
+
+
+def test_without_a_store_all_else_works(service):
+    service.drop_in("[Service]\nFileDescriptorStoreMax=0\n")
+    service.systemctl("start")
+    service.systemctl("restart")
+    service.systemctl("reload")
+    for way in WAYS:
+        service.ask(*way)
+    assert service.stored() == 0
+
+
 def test_a_port_that_changes_over_a_restart(service):
     service.systemctl("start")
     service.configure(MOVED)
