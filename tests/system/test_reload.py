@@ -79,8 +79,9 @@ def test_the_signal_comes_before_the_command(service):
     service.drop_in("[Service]\nType=notify-reload\n")
     service.systemctl("start")
     service.systemctl("reload")
-    asked = re.findall(r"reload (\d+), asked for by (\S+)", service.texts())
-    assert [who for _, who in asked] == ["SIGHUP", "uid"], service.texts()
+    asked = re.findall(r"reload \d+, asked for by (\S+)", service.texts())
+    # The command may come before the reload has begun, and then shares it.
+    assert asked in (["SIGHUP", "uid"], ["SIGHUP"]), service.texts()
 
 
 def test_many_reloads(serving):
