@@ -28,7 +28,8 @@ class Service:
         """All units of hellod stopped, nothing configured; the journal is read from here on."""
         self.machine.run("pkill", "-CONT", "-x", "hellod|systemd-journal")
         self.machine("systemctl", "stop", "hellod.socket", "hellod@*.service", "hellod.service")
-        self.machine("sh", "-c", f"rm -rf {UNITS}/hellod* {UNITS}/*.wants/hellod* /etc/hellod/*/ {GATE} && mkdir /etc/hellod/conf.d")
+        ours = f"{UNITS}/hellod* {UNITS}/*.wants/hellod* /etc/hellod/*/ {GATE}"
+        self.machine("sh", "-c", f"rm -rf {ours} && mkdir /etc/hellod/conf.d")
         self.machine("systemctl", "daemon-reload")
         self.machine.run("systemctl", "reset-failed")
         self.since = self.machine("journalctl", "-n", "0", "--show-cursor", "--no-pager").split("cursor:")[-1].strip()
