@@ -173,7 +173,8 @@ class Ledger:
         ]
         rows += [(MEANINGS[what], counts[what]) for what in BREAKING]
         rows += [
-            ("of killed workers: connections ended, or reset", explained["cut"] + explained["reset"]),
+            ("of killed workers: connections", sum(len(killed.ports) for killed in self.killed)),
+            ("of them, reset or ended before the answer", explained["cut"] + explained["reset"]),
             ("of killed workers: datagrams lost", explained["lost"]),
             ("handshakes put off by a full queue", tally["handshakes put off by a full queue"]),
             ("longest wait, conversation, ms", f"{1000 * self.longest.get('short', 0):.0f}"),
