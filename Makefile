@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check suite check-system lint format sanitize fuzz bench install uninstall clean help FORCE
+.PHONY: all programs library everything run check suite check-system lint format sanitize fuzz bench loss install uninstall clean help FORCE
 
 all: programs
 
@@ -172,6 +172,12 @@ bench:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH)
 	@tests/bench/run --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make loss         is anything lost by reloads, kills of workers and restarts? Some minutes of load, and a table
+loss:
+	@packaging/install-needs build
+	+@$(again) all
+	@HELLOD=$(BUILD)/hellod $(PYTHON) tests/loss/run $(LOSS_OPTIONS)
 
 #: make install      into PREFIX (/usr/local) and SYSCONFDIR (/etc), below DESTDIR; never replaces a config
 SBIN  := $(DESTDIR)$(PREFIX)/sbin
