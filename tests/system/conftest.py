@@ -50,12 +50,15 @@ def service(machine):
 
 
 @pytest.fixture(autouse=True)
-def time_limit(machine):
+def time_limit(request, machine):
+    mark = request.node.get_closest_marker("seconds")
+    seconds = mark.args[0] if mark else TEST_SECONDS
+
     def ring(*_):
-        raise TimeoutError(f"the test took longer than {TEST_SECONDS} s")
+        raise TimeoutError(f"the test took longer than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, TEST_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
