@@ -13,6 +13,7 @@ TREE = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("HELLOD_SYSTEM_CACHE", "/var/tmp/hellod-system"))
 SUITES = os.environ.get("HELLOD_SYSTEM_SUITES", "bookworm trixie").split()
 TEST_SECONDS = 90
+FIGURES = []  # texts that are shown at the end, whatever became of the tests
 
 
 def install(machine, suite):
@@ -69,3 +70,8 @@ def pytest_runtest_makereport(item, call):
     if call.when == "call" and call.excinfo and "machine" in item.funcargs:
         said = item.funcargs["machine"].run("journalctl", "-o", "short-monotonic", "-n", "40").stdout
         item.add_report_section("call", "journal", said)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for text in FIGURES:
+        terminalreporter.write_line(text)

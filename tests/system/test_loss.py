@@ -1,7 +1,5 @@
 """Nothing is lost by what an operator does: load on the installed service while systemd reloads and restarts it, and
-while its workers are killed. What is asked, and how it is judged, is in ../loss.
-
-Each test prints the figures; `make check-system` shows them with PYTEST_ARGS=-rP.
+while its workers are killed. What is asked, and how it is judged, is in ../loss. The figures are shown at the end.
 """
 
 import itertools
@@ -14,7 +12,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loss"))
-from configs import libconfig  # noqa: E402  the folder had to be named first
+from conftest import FIGURES  # noqa: E402  the folder had to be named first
+from configs import libconfig  # noqa: E402
 from keeper import kill_worker, pause  # noqa: E402
 from ledger import Ledger, table  # noqa: E402
 from service import PORT, Service  # noqa: E402
@@ -46,9 +45,19 @@ class Measurement(Ledger):
     def run(self):
         return self.load(["nsenter", "-t", str(self.machine.init), "-n"])
 
-    def judge(self):
-        print(table([self]))
-        assert not self.broken(), "\n".join(self.story())
+    def judge(self, figures):
+        figures.append(self)
+        if self.broken():
+            pytest.fail("\n".join(self.story()), pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def figures(machine):
+    """The ledgers of all tests."""
+    ledgers = []
+    yield ledgers
+    if ledgers:
+        FIGURES.append(f"-- losses, {machine.name}\n{table(ledgers)}")
 
 
 def configure(service, world):
@@ -70,7 +79,7 @@ def outside(machine, pid):
     raise AssertionError(f"process {pid} is not there")
 
 
-def test_reloads_lose_nothing(service):
+def test_reloads_lose_nothing(service, figures):
     ledger, chance = Measurement(service, "reloads"), random.Random(SEED)
     with service.machine.network():
         thief = socket.create_server(("", PORT + 2))
@@ -83,10 +92,10 @@ def test_reloads_lose_nothing(service):
                 done = service.machine.run("systemctl", "reload", service.unit)
             assert (done.returncode == 0) == can_be, f"{what}: {done.stdout}\n{service.texts()[-2000:]}"
             pause(chance.choice((0, 0, 0.1, 0.2, DRAIN_SECONDS)))
-    ledger.judge()
+    ledger.judge(figures)
 
 
-def test_killed_workers_lose_what_they_have_and_no_more(service):
+def test_killed_workers_lose_what_they_have_and_no_more(service, figures):
     ledger = Measurement(service, "kills")
     configure(service, config(PORT, workers=MANY_WORKERS))
     service.systemctl("start")
@@ -106,11 +115,11 @@ def test_killed_workers_lose_what_they_have_and_no_more(service):
             pause(KILL_PAUSE_SECONDS)
         wait_until(all_there, 70, "all workers")
     assert service.master() == master
-    ledger.judge()
+    ledger.judge(figures)
 
 
 @pytest.mark.parametrize("way", ["store", "sockets"])
-def test_restarts_lose_nothing(service, way):
+def test_restarts_lose_nothing(service, figures, way):
     ledger = Measurement(service, way, RESTART_DATAGRAMS)
     configure(service, config(PORT))
     if way == "sockets":
@@ -121,5 +130,5 @@ def test_restarts_lose_nothing(service, way):
             with ledger.doing(f"restart {number + 1}"):
                 service.systemctl("restart")
             pause(RESTART_PAUSE_SECONDS)
-    assert service.texts().count("passed as descriptor") >= 4 * RESTARTS
-    ledger.judge()
+    assert service.texts().count(" as descriptor ") >= 4 * RESTARTS
+    ledger.judge(figures)
