@@ -3,9 +3,9 @@
 
 JSON is an object: "port", and for each fault how often: "drop": 100 leaves every hundredth datagram without an answer.
 Others for datagrams: "double", "alter", "delay" (answers after "late" seconds); for connections: "reset", "cut" (ends
-instead of the first answer), "ignore" (never answers), "garble", "repeat" (an answer too many at the end). "deaf": so
-many seconds into the run, nobody listens for 0.1 s; "asleep": likewise, a socket for datagrams with little room is
-not read for 0.3 s.
+instead of the first answer), "ignore" (never answers), "garble", "repeat" (an answer too many at the end). "deaf":
+whenever so many seconds have passed, nobody listens for 0.1 s; "asleep": likewise, the socket for datagrams, which gets
+little room then, is not read for 0.3 s.
 
 At the end it writes how often it did each of these things: a JSON object. This file must not know who asks, or how
 losses are found.
@@ -117,8 +117,8 @@ class Lossy:
                 stream.sendall(b"Hello, " + (line.upper() if fault == "garble" else line) + b"!\n")
 
     def run(self):
-        start = time.monotonic()
-        due = sorted((start + self.faults[what], what) for what in ("deaf", "asleep") if what in self.faults)
+        due = time.monotonic()
+        pauses = [what for what in ("deaf", "asleep") if what in self.faults]
         while True:
             ready = {fd for fd, _ in self.poll.poll(20)}
             if sys.stdin.fileno() in ready:
@@ -132,8 +132,10 @@ class Lossy:
             now = time.monotonic()
             while self.later and self.later[0][0] <= now:
                 self.datagram.sendto(*self.later.pop(0)[1:])
-            while due and due[0][0] <= now:
-                getattr(self, due.pop(0)[1])()
+            for what in pauses:
+                if due + self.faults[what] <= now:
+                    getattr(self, what)()
+                    due = time.monotonic()
 
 
 def main():
