@@ -177,10 +177,21 @@ class Ledger:
             ("of them, reset or ended before the answer", explained["cut"] + explained["reset"]),
             ("of killed workers: datagrams lost", explained["lost"]),
             ("handshakes put off by a full queue", tally["handshakes put off by a full queue"]),
-            ("longest wait, conversation, ms", f"{1000 * self.longest.get('short', 0):.0f}"),
-            ("longest wait, datagram, ms", f"{1000 * self.longest.get('datagram', 0):.0f}"),
+            ("longest wait, conversation, ms", f"{1000 * self.longest_wait('short')[0]:.0f}"),
+            ("longest wait, datagram, ms", f"{1000 * self.longest_wait('datagram')[0]:.0f}"),
         ]
         return rows
+
+    def longest_wait(self, kind):
+        """Seconds, and when the question was asked."""
+        return self.longest.get(kind, (0, 0))
+
+    def waits(self):
+        """The longest of each kind, in words."""
+        return [
+            f"{self.name}: the longest wait ({kind}) was {1000 * seconds:.0f} ms, asked at {self.deed_at(asked)}"
+            for kind, (seconds, asked) in sorted(self.longest.items())
+        ]
 
     def story(self, most=20):
         """The first of the incidents that break a promise, in words."""

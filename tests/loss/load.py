@@ -68,7 +68,7 @@ class Load:
         self.plan = plan
         self.random = random.Random(plan["seed"])
         self.tally = collections.Counter()
-        self.longest = collections.Counter()
+        self.longest = {}
         self.epoll = select.epoll()
         self.watched = {}  # descriptor to what is called when something happens there
         self.timers = []
@@ -87,7 +87,7 @@ class Load:
         self.say(what=what, kind=kind, when=now, asked=asked, since=since, port=port, text=text, count=count)
 
     def waited(self, kind, asked):
-        self.longest[kind] = max(self.longest[kind], time.monotonic() - asked)
+        self.longest[kind] = max(self.longest.get(kind, (0, 0)), (time.monotonic() - asked, asked))
 
     def at(self, when, function):
         heapq.heappush(self.timers, (when, next(self.order), function))

@@ -3,6 +3,8 @@
 This file must not know how the daemon is started.
 """
 
+import random
+
 from keeper import have_ipv6
 
 WORKERS = 4
@@ -34,7 +36,7 @@ def config(port, changes=None, listen=None, **top):
 
 
 def worlds(port):
-    """Configurations to change between: (what, config, whether it can be). Those who are asked at PORT notice none."""
+    """Configurations to change between: (what, config, whether it can be). Those who ask at PORT notice none of them."""
     more = [{**STREAM, "name": "more", "port": port + 1}, {**DATAGRAM, "name": "further", "port": port + 1}]
     limits = {"drain_timeout": DRAIN_SECONDS, "connections": 1000, "per_source": 10}
     single = [
@@ -56,7 +58,15 @@ def worlds(port):
         ("other names", config(port, listen=[]) | {"listen": [{**STREAM, "name": "a", "port": port},
                                                               {**DATAGRAM, "name": "b", "port": port}]}, True),
         ("addresses in place of all", {**config(port), "listen": single}, True),
+        ("the same, with a socket for each worker",
+         {**config(port), "listen": [{**one, "per_worker": True} for one in single]}, True),
     ]  # fmt: skip
+
+
+def walk(port, count):
+    """COUNT of the worlds, one after the other: each follows each sooner or later."""
+    chance, those = random.Random(SEED), worlds(port)
+    return [those[number] if number < len(those) else chance.choice(those) for number in range(count)]
 
 
 def plan(port, datagrams=DATAGRAMS):

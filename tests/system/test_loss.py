@@ -2,7 +2,6 @@
 while its workers are killed. What is asked, and how it is judged, is in ../loss. The figures are shown at the end.
 """
 
-import itertools
 import os
 import random
 import socket
@@ -27,7 +26,7 @@ from worlds import (  # noqa: E402
     SEED,
     config,
     plan,
-    worlds,
+    walk,
 )
 
 RELOADS, KILLS, RESTARTS = 200, 100, 20
@@ -86,9 +85,9 @@ def test_reloads_lose_nothing(service, figures):
     configure(service, config(PORT))
     service.systemctl("start")
     with thief, ledger.run():
-        for number, (what, world, can_be) in zip(range(RELOADS), itertools.cycle(worlds(PORT))):
+        for number, (what, world, can_be) in enumerate(walk(PORT, RELOADS), 1):
             configure(service, world)
-            with ledger.doing(f"reload {number + 1} ({what})"):
+            with ledger.doing(f"reload {number} ({what})"):
                 done = service.machine.run("systemctl", "reload", service.unit)
             assert (done.returncode == 0) == can_be, f"{what}: {done.stdout}\n{service.texts()[-2000:]}"
             pause(chance.choice((0, 0, 0.1, 0.2, DRAIN_SECONDS)))
