@@ -1,4 +1,4 @@
-"""A small service manager for the daemon: holds its sockets over a restart, in one of the two ways of systemd.
+"""The daemon as a service whose sockets outlive it, in one of the two ways of systemd.
 
  - as a service with a descriptor store: what the daemon sends with FDSTORE=1 comes back to the next one as LISTEN_FDS;
  - as a socket unit: TCP and UDP sockets of the manager's own, which are passed to each daemon.
@@ -6,7 +6,6 @@
 This file must not know what is asked of the daemon, nor what becomes of the answers.
 """
 
-import array
 import ctypes
 import os
 import signal
@@ -19,63 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "process"))
 from configs import write_config  # noqa: E402  the folder had to be named first
 from hellodtest import EXIT_OK, Process  # noqa: E402
-from manager import CREDENTIALS, Manager, Message  # noqa: E402
+from manager import Manager  # noqa: E402
 from watch import SLOW, process_state, wait_until  # noqa: E402
 
-DESCRIPTORS_MAX = 253  # that one message carries, see unix(7)
+IP_PKTINFO = 8  # of ip(7); the module socket does not have it
 PIDFD_GETFD = 438  # syscalls(2); the same on all processors that came after it
-
-
-class Store(Manager):
-    """A manager that keeps descriptors: .kept is a list of (name, descriptor)."""
-
-    def __init__(self):
-        super().__init__()
-        self.kept = []
-
-    def _read(self):
-        room = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(4 * DESCRIPTORS_MAX)
-        while not self._over:
-            try:
-                data, extra, _, _ = self._socket.recvmsg(65536, room)
-            except TimeoutError:
-                continue
-            pid, fds = 0, array.array("i")
-            for _, kind, content in extra:
-                if kind == socket.SCM_CREDENTIALS:
-                    pid = CREDENTIALS.unpack(content)[0]
-                elif kind == socket.SCM_RIGHTS:
-                    fds.frombytes(content)
-            message = Message(data, pid)
-            self._keep(message.fields, list(fds))
-            self.messages.append(message)
-
-    def _keep(self, fields, fds):
-        """As sd_notify(3) says of FDSTORE= and FDSTOREREMOVE=; what is there already is not kept twice."""
-        name = fields.get("FDNAME", "stored")
-        if "FDSTOREREMOVE" in fields:
-            for kept in [entry for entry in self.kept if entry[0] == name]:
-                self.kept.remove(kept)
-                os.close(kept[1])
-        for fd in fds:
-            if "FDSTORE" in fields and not any(os.path.samestat(os.fstat(fd), os.fstat(old)) for _, old in self.kept):
-                self.kept.append((name, fd))
-            else:
-                os.close(fd)
-
-    def settle(self):
-        """Returns when all that was sent before has been read."""
-        mark = len(self.messages)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.connect(self.environment["NOTIFY_SOCKET"])
-            sender.send(b"X_SETTLED=1")
-        self.wait_for("X_SETTLED", since=mark)
-
-    def close(self):
-        super().close()
-        for _, fd in self.kept:
-            os.close(fd)
-        self.kept = []
 
 
 def have_ipv6():
@@ -98,7 +45,7 @@ def unit_sockets(port):
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
-                one.setsockopt(socket.IPPROTO_IP, socket.IP_PKTINFO if hasattr(socket, "IP_PKTINFO") else 8, 1)
+                one.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
             if kind == socket.SOCK_STREAM:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind((host, port))
@@ -148,11 +95,11 @@ class Service:
         self.sockets = list(sockets)
         self.folder = Path(tempfile.mkdtemp(prefix="hellod-loss-"))
         self.folder.chmod(0o755)
-        self.store = Store()
+        self.manager = Manager()
         self.process = None
 
     def __enter__(self):
-        self.store.__enter__()
+        self.manager.__enter__()
         return self
 
     def __exit__(self, kind, *_):
@@ -164,7 +111,7 @@ class Service:
         finally:
             if self.process:
                 self.process.destroy()
-            self.store.close()
+            self.manager.close()
             for _, one in self.sockets:
                 one.close()
             for path in self.folder.iterdir():
@@ -175,15 +122,14 @@ class Service:
         self.config = write_config(self.folder, config)
 
     def start(self):
-        self.store.settle()
-        mark = len(self.store.messages)
-        passed = self.sockets + [(name, fd) for name, fd in self.store.kept]
-        self.process = Process(["-c", self.config], sockets=passed, env=self.store.environment)
+        mark = len(self.manager.messages)
+        passed = self.sockets + self.manager.stored
+        self.process = Process(["-c", self.config], sockets=passed, env=self.manager.environment)
         pid = self.process.pid
 
         def is_ready():
             assert self.process.popen.poll() is None, f"it has ended:\n{self.process.log()}"
-            return any(one.pid == pid for one in self.store.having("READY", since=mark))
+            return any(one.pid == pid for one in self.manager.having("READY", since=mark))
 
         wait_until(is_ready, 10, lambda: f"READY; the log:\n{self.process.log()}")
 
