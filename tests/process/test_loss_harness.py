@@ -7,7 +7,6 @@ import contextlib
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def lossy(**faults):
         server.stderr.close()
 
 
-def run(faults, until, changes):
+def measured(faults, until, **changes):
     """The ledger of a run against a server with FAULTS, until UNTIL(ledger); and what the server did."""
     with lossy(**faults) as (port, did):
         ledger = Ledger("test", plan(port, **changes))
@@ -74,38 +73,8 @@ def seen(*names):
     return lambda ledger: set(names) <= set(counts(ledger))
 
 
-RUNS = {
-    "nothing": ({}, lambda ledger: True, {"long": 4}),
-    "datagrams": (
-        {"drop": 41, "double": 43, "alter": 47, "delay": 53, "late": 1.2 * SILENCE},
-        seen("lost", "doubled", "altered", "late"),
-        {"stream": []},
-    ),
-    "connections": (
-        {"reset": 17, "cut": 19, "ignore": 23, "garble": 29, "repeat": 31},
-        seen("reset", "cut", "timeout", "altered", "doubled"),
-        {"datagram": []},
-    ),
-    "long connections": (
-        {"reset": 3, "cut": 5, "ignore": 7, "garble": 11},
-        seen("reset", "cut", "timeout", "altered"),
-        {"conversations": 1, "long": 20, "datagram": []},
-    ),
-    "deaf": ({"deaf": 0.3}, seen("refused"), {"datagram": []}),
-    "asleep": ({"asleep": 0.3}, seen("overflow"), {"stream": []}),
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def measured():
-    """Name of a run to its result; all run at the same time."""
-    with ThreadPoolExecutor(len(RUNS)) as beside:
-        futures = {name: beside.submit(run, *words) for name, words in RUNS.items()}
-        yield lambda name: futures[name].result()
-
-
-def test_nothing_is_found_where_nothing_is_lost(measured):
-    ledger, _ = measured("nothing")
+def test_nothing_is_found_where_nothing_is_lost():
+    ledger, _ = measured({}, lambda ledger: True, long=4)
     assert ledger.incidents == [] and ledger.broken() == []
     tally = ledger.tally
     assert tally["conversations ended well"] == tally["conversations"] > 0
@@ -113,8 +82,9 @@ def test_nothing_is_found_where_nothing_is_lost(measured):
     assert tally["long answers"] == tally["long questions"] > 0
 
 
-def test_every_lost_datagram_is_found(measured):
-    ledger, did = measured("datagrams")
+def test_every_lost_datagram_is_found():
+    faults = {"drop": 41, "double": 43, "alter": 47, "delay": 53, "late": 1.2 * SILENCE}
+    ledger, did = measured(faults, seen("lost", "doubled", "altered", "late"), stream=[])
     found = counts(ledger)
     # A wrong answer is none: the question stays without one. A delayed one may come after the end.
     assert found["lost"] + found["late"] == did["drop"] + did["alter"] + did["delay"]
@@ -123,26 +93,28 @@ def test_every_lost_datagram_is_found(measured):
     assert set(found) == {"lost", "late", "doubled", "altered"}
 
 
-def test_every_fault_of_a_connection_is_found(measured):
-    ledger, did = measured("connections")
+def test_every_fault_of_a_connection_is_found():
+    faults = {"reset": 17, "cut": 19, "ignore": 23, "garble": 29, "repeat": 31}
+    ledger, did = measured(faults, seen("reset", "cut", "timeout", "altered", "doubled"), datagram=[])
     names = {"reset": "reset", "cut": "cut", "timeout": "ignore", "altered": "garble", "doubled": "repeat"}
     assert counts(ledger) == {name: did[fault] for name, fault in names.items()}
 
 
-def test_every_fault_of_a_long_connection_is_found(measured):
-    ledger, _ = measured("long connections")
+def test_every_fault_of_a_long_connection_is_found():
+    faults = {"reset": 3, "cut": 5, "ignore": 7, "garble": 11}
+    ledger, _ = measured(faults, seen("reset", "cut", "timeout", "altered"), conversations=1, long=20, datagram=[])
     found = {incident["what"] for incident in ledger.broken() if incident["kind"] == "long"}
     assert found == {"reset", "cut", "timeout", "altered"}
 
 
-def test_who_is_refused_is_found(measured):
-    ledger, _ = measured("deaf")
+def test_who_is_refused_is_found():
+    ledger, _ = measured({"deaf": 0.3}, seen("refused"), datagram=[])
     assert set(counts(ledger)) == {"refused"}
     assert all("refused" in incident["text"] for incident in ledger.broken())
 
 
-def test_datagrams_that_the_kernel_dropped_are_told_apart(measured):
-    ledger, _ = measured("asleep")
+def test_datagrams_that_the_kernel_dropped_are_told_apart():
+    ledger, _ = measured({"asleep": 0.3}, seen("overflow"), stream=[])
     found = counts(ledger)
     assert found["lost"] == found["overflow"] > 0
 
