@@ -208,9 +208,10 @@ bool slot_find_dead(struct slot *slot)
 
 bool slot_check_stuck(struct slot *slot)
 {
-    const struct score *score =
-        &slot->plan->scoreboard->blocks[scoreboard_index(slot->generation, slot->number)];
+    if (slot->state == SLOT_EMPTY)
+        return false; /* and its plan may be gone */
+    const struct scoreboard *scoreboard = slot->plan->scoreboard;
+    const struct score *score = &scoreboard->blocks[scoreboard_index(slot->generation, slot->number)];
 
-    return slot->state != SLOT_EMPTY &&
-           stuck_check(&slot->stuck, slot->pid, atomic_load(&score->beat), clock_ms());
+    return stuck_check(&slot->stuck, slot->pid, atomic_load(&score->beat), clock_ms());
 }
