@@ -150,6 +150,7 @@ def test_file_is_a_folder():
         service.reload()
 
 
+@pytest.mark.skipif(unprivileged() is None, reason="who was never root stays who he is")
 @pytest.mark.parametrize("what", ("user", "group"))
 def test_identity_cannot_change(what):
     with Service(SERVES) as service:

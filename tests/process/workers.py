@@ -7,7 +7,7 @@ import os
 import re
 import resource
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -99,7 +99,7 @@ def stopped(pid):
     try:
         yield
     finally:
-        if process_state(pid):
+        with suppress(ProcessLookupError):  # somebody may have killed it meanwhile
             os.kill(pid, signal.SIGCONT)
 
 

@@ -32,6 +32,7 @@ class Service:
         self.machine("sh", "-c", f"rm -rf {ours} && mkdir /etc/hellod/conf.d")
         self.machine("systemctl", "daemon-reload")
         self.machine.run("systemctl", "reset-failed")
+        self.wait_for_free_ports()
         self.since = self.machine("journalctl", "-n", "0", "--show-cursor", "--no-pager").split("cursor:")[-1].strip()
 
     # ---- what an operator does ----
@@ -125,8 +126,17 @@ class Service:
 
     # ---- its clients ----
 
+    def wait_for_free_ports(self):
+        """Until nothing is bound where the sample configuration wants it: systemd takes its time to close what leaves
+        the store."""
+
+        def bound():
+            return self.machine("ss", "-Hlntu", f"sport = :{PORT}")
+
+        wait_until(lambda: bound() == "", 10, bound)
+
     def wait_for_refusal(self, *hosts, port=PORT):
-        """Until nobody listens there: systemd takes its time to close what leaves the store."""
+        """Until nobody listens there, for the same reason."""
         for host in hosts:
             wait_until(lambda at=(host, port): is_refused(self.machine, at), 10, f"[{host}]:{port} to be closed")
 

@@ -220,7 +220,7 @@ def test_two_instances_with_their_own_configs(service):
             client.expect(PROMPT)
             client.ask(b"Bob", name + b": Bob")
     instances[0].systemctl("stop")
-    assert is_refused(service.machine, ("127.0.0.1", 4001))
+    service.wait_for_refusal("127.0.0.1", port=4001)
     with service.connect(port=4002) as client:
         client.expect(PROMPT)
     instances[1].systemctl("stop")

@@ -165,7 +165,7 @@ def test_a_stop_empties_the_store(service):
     service.systemctl("stop")
     wait_for_stored(service, 0)
     service.wait_for_refusal("127.0.0.1", "::1")
-    wait_until(lambda: service.machine("ss", "-Hlntu", "sport = :3288") == "", 10, "the ports to be free")
+    service.wait_for_free_ports()
     service.systemctl("start")
     for way in WAYS:
         service.ask(*way)
@@ -188,7 +188,7 @@ def test_the_socket_unit_takes_over_and_back(service):
     for _ in range(3):
         service.systemctl("start")
         service.systemctl("stop")
-        wait_until(lambda: service.machine("ss", "-Hlntu", "sport = :3288") == "", 10, "the ports to be free")
+        service.wait_for_free_ports()
         sockets.systemctl("start")
         service.ask()
         sockets.systemctl("stop")
