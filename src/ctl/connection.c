@@ -71,9 +71,12 @@ int connection_ask(struct connection *connection, const char *command)
 /* Whether the LENGTH bytes at LINE, at least one, may be the beginning of a line of a reply: a word. */
 static bool begins_with_word(const char *line, size_t length)
 {
-    size_t word = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t word = 0;
 
-    return word > 0 && (word >= length || line[word] == ' ');
+    while (word < length && memchr(letters, line[word], sizeof(letters) - 1) != NULL)
+        word++;
+    return word > 0 && (word == length || line[word] == ' ');
 }
 
 /* Looks at the lines that are complete, up to the one that ends the reply. */
