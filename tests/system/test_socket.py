@@ -85,6 +85,13 @@ def test_a_service_that_cannot_start_does_not_spin(service, sockets):
     service.ask()
 
 
+def test_a_socket_is_slowed_down_but_never_switched_off(sockets):
+    assert sockets.show("TriggerLimitIntervalUSec") in ("0", "infinity")
+    if sockets.machine.version() < 255:
+        pytest.skip("this systemd does not know PollLimitIntervalSec=")
+    assert int(sockets.show("PollLimitBurst")) > 0 and sockets.show("PollLimitIntervalUSec") not in ("0", "infinity", "")
+
+
 def test_without_network_it_serves_what_it_is_handed(service, alone):
     for kind, host in WAYS:
         service.ask(kind, host)
