@@ -23,6 +23,10 @@ SOURCES := $(wildcard src/base/*.c src/protocol/*.c src/worker/*.c src/master/*.
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(BUILD)/libhellod.a
 
+# The client's modules, so that its tests can have those they want; its main file is not among them.
+CLIENT_OBJECTS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/client/helloc.c,$(wildcard src/client/*.c)))
+CLIENT_LIBRARY := $(BUILD)/libhelloc.a
+
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
@@ -30,10 +34,13 @@ BENCH   := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.
 REPLAY  := $(BUILD)/tests/replay.o
 
 # A program: its name here, and a line that says which objects it has besides the library's.
-PROGRAMS := $(BUILD)/hellod $(BUILD)/helloctl
+PROGRAMS := $(BUILD)/hellod $(BUILD)/helloctl $(BUILD)/helloc
 $(BUILD)/hellod: $(BUILD)/obj/hellod.o
 CTL := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/ctl/*.c))
 $(BUILD)/helloctl: $(CTL)
+$(BUILD)/helloc: $(BUILD)/obj/client/helloc.o $(CLIENT_LIBRARY)
+$(BUILD)/helloc: private PROGRAM_LIBS = $(CLIENT_LIBRARY) $(LIBRARY) $(EDIT_LIBS) -lm
+$(BUILD)/obj/client/editor.o: private PACKAGES_CFLAGS = $(EDIT_CFLAGS)
 
 # ---- Flags ---------------------------------------------------------------------------------------------------------
 
@@ -57,6 +64,8 @@ FORTIFY_LEVEL = $(call once,FORTIFY_LEVEL,$(shell $(CC) -O2 -U_FORTIFY_SOURCE -D
 PACKAGES        := libconfig libsystemd
 PACKAGES_CFLAGS  = $(call once,PACKAGES_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 PACKAGES_LIBS    = $(call once,PACKAGES_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
+EDIT_CFLAGS      = $(call once,EDIT_CFLAGS,$(shell $(PKG_CONFIG) --cflags libedit))
+EDIT_LIBS        = $(call once,EDIT_LIBS,$(shell $(PKG_CONFIG) --libs libedit))
 CMOCKA           = $(call once,CMOCKA,$(shell $(PKG_CONFIG) --cflags --libs cmocka))
 
 DIALECT  := -std=gnu17 -D_GNU_SOURCE -Isrc
@@ -64,34 +73,39 @@ DEFINES   = -DHELLOD_VERSION=\"$(VERSION)\" -DHELLOD_SYSCONFDIR=\"$(SYSCONFDIR)\
 COMPILE   = $(CC) $(DIALECT) $(DEFINES) -O2 -g $(WARNINGS) -fPIE -fstack-protector-strong $(SUPPORTED) $(FORTIFY) \
             $(PACKAGES_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINKING   = -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+PROGRAM_LIBS = $(LIBRARY) $(PACKAGES_LIBS)
 DEPENDS   = -MMD -MP -MF $(basename $@).d -MT $@
 
 # ---- Building ------------------------------------------------------------------------------------------------------
 
 programs: $(PROGRAMS)
-library: $(LIBRARY)
+library: $(LIBRARY) $(CLIENT_LIBRARY)
 everything: programs $(UNIT) $(FUZZ) $(HELPERS) $(BENCH)
 
 $(PROGRAMS): $(LIBRARY)
-	$(COMPILE) $(LINKING) -o $@ $(filter %.o,$^) $(LIBRARY) $(PACKAGES_LIBS) $(LDLIBS)
+	$(COMPILE) $(LINKING) -o $@ $(filter %.o,$^) $(PROGRAM_LIBS) $(LDLIBS)
 
 $(LIBRARY): $(OBJECTS) $(BUILD)/objects
 	rm -f $@
 	$(AR) rcs $@ $(OBJECTS)
+
+$(CLIENT_LIBRARY): $(CLIENT_OBJECTS) $(BUILD)/objects
+	rm -f $@
+	$(AR) rcs $@ $(CLIENT_OBJECTS)
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(DEPENDS) -c -o $@ $<
 
 # A unit test may include the module it tests: what it defines itself is not taken from the library.
-$(UNIT): $(BUILD)/tests/%: tests/unit/%.c $(LIBRARY)
+$(UNIT): $(BUILD)/tests/%: tests/unit/%.c $(CLIENT_LIBRARY) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(LIBRARY) $(CMOCKA) $(PACKAGES_LIBS) $(LDLIBS)
+	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(CLIENT_LIBRARY) $(LIBRARY) $(CMOCKA) $(PACKAGES_LIBS) -lm $(LDLIBS)
 
 # With REPLAY= and LDFLAGS=-fsanitize=fuzzer these are the fuzzers themselves.
-$(FUZZ): $(BUILD)/tests/%: tests/fuzz/%.c $(REPLAY) $(LIBRARY)
+$(FUZZ): $(BUILD)/tests/%: tests/fuzz/%.c $(REPLAY) $(CLIENT_LIBRARY) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(REPLAY) $(LIBRARY) $(PACKAGES_LIBS) $(LDLIBS)
+	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(REPLAY) $(CLIENT_LIBRARY) $(LIBRARY) $(PACKAGES_LIBS) $(LDLIBS)
 
 $(BUILD)/tests/replay.o: tests/fuzz/replay.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -113,13 +127,14 @@ remember = @mkdir -p $(@D); printf '%s\n' $(call quoted,$1) >$@.new; \
            if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/flags: FORCE
-	$(if $(PACKAGES_LIBS),,$(error pkg-config finds no $(PACKAGES): "packaging/install-needs build" installs them))
-	$(call remember,$(filter-out -Werror,$(COMPILE)) $(LINKING) $(PACKAGES_LIBS) $(LDLIBS) / $(shell $(CC) --version | head -n 1))
+	$(if $(and $(PACKAGES_LIBS),$(EDIT_LIBS)),,$(error \
+	    pkg-config finds no $(PACKAGES) or no libedit: "packaging/install-needs build" installs them))
+	$(call remember,$(filter-out -Werror,$(COMPILE)) $(LINKING) $(PACKAGES_LIBS) $(EDIT_LIBS) $(LDLIBS) / $(shell $(CC) --version | head -n 1))
 
 $(BUILD)/objects: FORCE
-	$(call remember,$(OBJECTS))
+	$(call remember,$(OBJECTS) / $(CLIENT_OBJECTS))
 
--include $(OBJECTS:.o=.d) $(CTL:.o=.d) $(BUILD)/obj/hellod.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
+-include $(OBJECTS:.o=.d) $(CTL:.o=.d) $(CLIENT_OBJECTS:.o=.d) $(BUILD)/obj/client/helloc.d $(BUILD)/obj/hellod.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
 
 # ---- Doing ---------------------------------------------------------------------------------------------------------
 
