@@ -1,0 +1,25 @@
+/* What comes of listening to a server, whatever carries its words. */
+#ifndef HELLOD_CLIENT_HEARD_H
+#define HELLOD_CLIENT_HEARD_H
+
+#include <stddef.h>
+
+enum heard_kind {
+    HEARD_WORDS,   /* something was said */
+    HEARD_NOTHING, /* not in time; on a stream, the words are what came of it */
+    HEARD_END,     /* the other side has closed or broken off; the words are what came before */
+    HEARD_FLOOD,   /* more than HEARD_MAX bytes without an end; the words are as many of them */
+    HEARD_NOBODY   /* there is no other side; errno of each address is known */
+};
+
+enum {
+    HEARD_MAX = 65536 /* bytes of words: more than a datagram can have, and 64 times a name */
+};
+
+struct heard {
+    const char *words; /* the listener's, until it listens again; a NUL follows them */
+    size_t length;
+    int error; /* HEARD_END: errno of what broke it off, 0 when it was closed */
+};
+
+#endif
