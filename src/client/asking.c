@@ -21,9 +21,11 @@ struct question {
     unsigned unasked; /* addresses that have not been asked this */
 };
 
-int asking_open(struct asking *asking, const struct target *target)
+int asking_open(struct asking *asking, const struct target *target,
+                void (*on_repeat)(void *owner, unsigned since_ms), void *owner)
 {
-    *asking = (struct asking){.target = target, .buffer = malloc(HEARD_MAX + 1)};
+    *asking = (struct asking){
+        .target = target, .on_repeat = on_repeat, .owner = owner, .buffer = malloc(HEARD_MAX + 1)};
     for (unsigned i = 0; i < target->count; i++)
         asking->fds[i] = -1;
     if (asking->buffer != NULL)
@@ -97,8 +99,7 @@ static bool look(struct asking *asking, unsigned index, const struct question *q
         asking->ignored++;
         return false;
     }
-    asking->buffer[bytes] = '\0';
-    *heard = (struct heard){.words = asking->buffer, .length = (size_t) bytes};
+    heard_set(heard, asking->buffer, (size_t) bytes);
     asking->current = index;
     asking->settled = true;
     return true;

@@ -18,14 +18,15 @@ struct asking {
     unsigned tries;                /* how often the last question was asked */
     unsigned ignored;              /* answers to it that were to something else */
     char *buffer;                  /* HEARD_MAX bytes and a NUL */
-    /* Called before a question is asked again, SINCE_MS after it was asked first. */
     void (*on_repeat)(void *owner, unsigned since_ms);
     void *owner;
 };
 
-/* Prepares for TARGET, which outlives ASKING. Its address is asked; when it is silent or unreachable, the
- * next one. Returns 0, or -1 with errno. */
-int asking_open(struct asking *asking, const struct target *target);
+/* Prepares for TARGET, which outlives ASKING. Its first address is asked; when that is silent or unreachable,
+ * the next one. ON_REPEAT is called with OWNER before a question is asked again, SINCE_MS after it was asked
+ * first. Returns 0, or -1 with errno; asking_close() is for both. */
+int asking_open(struct asking *asking, const struct target *target,
+                void (*on_repeat)(void *owner, unsigned since_ms), void *owner);
 
 /* Asks for NAME until there is an answer or DEADLINE_MS of clock_ms() has come: again after 1 s, then 2 s, 4
  * s and so on. An answer has NAME in it, and comes from the address that was asked; anything else is ignored

@@ -210,7 +210,9 @@ void dial_explain(FILE *out, const struct target *target, const struct dial *dia
     for (unsigned i = 0; i < target->count; i++) {
         if (dial->errors[i] == 0)
             continue;
-        fprintf(out, "%s%s: %s", between, target_text(target, i, text), reason(target, dial->errors[i]));
+        if (target->port != 0) /* a path is the target's name already */
+            fprintf(out, "%s%s: ", between, target_text(target, i, text));
+        fputs(reason(target, dial->errors[i]), out);
         between = "; ";
     }
 }

@@ -30,7 +30,7 @@ int dial_start(const struct target *target, unsigned index, int type);
 int dial_connect(const struct target *target, unsigned wait_ms, struct dial *dial);
 
 /* Writes what went wrong with each address of TARGET to OUT, as in "[::1]:3288: Connection refused;
- * 127.0.0.1:3288: no answer", without newline. */
+ * 127.0.0.1:3288: no answer", without newline; of a path, which is the target's name, the reason alone. */
 void dial_explain(FILE *out, const struct target *target, const struct dial *dial);
 
 #endif

@@ -167,21 +167,11 @@ static enum heard_kind receive_words(const struct listening *listening, struct h
         if (!wait_for(dialogue->fd, POLLIN, until_ms))
             return verdict == VERDICT_MAYBE ? HEARD_WORDS : HEARD_NOTHING;
         enum heard_kind kind = receive(dialogue, heard);
+        if (kind == HEARD_END && verdict == VERDICT_MAYBE)
+            return HEARD_WORDS; /* nothing follows, indeed; the end is met again by who listens again */
         if (kind != HEARD_WORDS && kind != HEARD_NOTHING)
             return kind;
     }
-}
-
-/* Sets the words to the LENGTH bytes at TEXT, in the buffer, without their line ending. */
-static void set_words(struct heard *heard, char *text, size_t length)
-{
-    if (length > 0 && text[length - 1] == '\n')
-        length--;
-    if (length > 0 && text[length - 1] == '\r')
-        length--;
-    text[length] = '\0';
-    heard->words = text;
-    heard->length = length;
 }
 
 static enum heard_kind listen_for(const struct listening *listening, struct heard *heard)
@@ -196,7 +186,7 @@ static enum heard_kind listen_for(const struct listening *listening, struct hear
         if (newline != NULL)
             length = (size_t) (newline - dialogue->buffer) + 1;
     }
-    set_words(heard, dialogue->buffer, length);
+    heard_set(heard, dialogue->buffer, length);
     dialogue->used = 0;
     return kind;
 }
@@ -248,7 +238,7 @@ enum heard_kind dialogue_overhear(struct dialogue *dialogue, struct heard *heard
     size_t before = dialogue->used;
     enum heard_kind kind = receive(dialogue, heard);
 
-    set_words(heard, dialogue->buffer + before, dialogue->used - before);
+    heard_set(heard, dialogue->buffer + before, dialogue->used - before);
     return kind;
 }
 

@@ -42,7 +42,7 @@ static char *prompt(EditLine *edit)
     return text;
 }
 
-/* Waits until standard input can be read; false when the watched descriptor can. libedit has handled the
+/* Waits until standard input can be read; false when only the watched descriptor can. libedit has handled the
  * signals that interrupt. */
 static bool wait_for_key(const struct editor *editor)
 {
@@ -50,7 +50,7 @@ static bool wait_for_key(const struct editor *editor)
 
     while (poll(fds, 2, -1) < 0 && errno == EINTR)
         ;
-    return fds[1].revents == 0;
+    return fds[0].revents != 0;
 }
 
 /* Reads one character for libedit. Returns 1, or 0 when there is none to come. */

@@ -23,14 +23,15 @@ static enum input_news give(size_t length, size_t ending, struct input_line *lin
     return length > INPUT_MAX ? INPUT_TOO_LONG : INPUT_LINE;
 }
 
-/* Waits until standard input or WATCHED can be read. Returns whether WATCHED can. */
-static bool wait_for_either(int watched)
+/* Waits until standard input or WATCHED can be read. Returns whether only WATCHED can: what somebody wants to
+ * say comes before what the server has to say. */
+static bool only_watched(int watched)
 {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = watched, .events = POLLIN}};
 
     while (poll(fds, 2, -1) < 0 && errno == EINTR)
         ;
-    return fds[1].revents != 0;
+    return fds[0].revents == 0;
 }
 
 enum input_news input_next(int watched, struct input_line *line)
@@ -43,7 +44,7 @@ enum input_news input_next(int watched, struct input_line *line)
             return give((size_t) (newline - buffer) + 1, 1, line);
         if (used == sizeof(buffer))
             return INPUT_TOO_LONG;
-        if (wait_for_either(watched))
+        if (only_watched(watched))
             return INPUT_WATCHED;
         ssize_t bytes = read(STDIN_FILENO, buffer + used, sizeof(buffer) - used);
         if (bytes < 0 && errno != EINTR && errno != EAGAIN)
