@@ -79,7 +79,9 @@ static int dial_path(const struct target *target, unsigned wait_ms, struct dial 
     uint64_t start_ns = clock_ns();
 
     dial->fd = connect_path(target, dial->type, wait_ms);
-    if (dial->fd < 0 && errno == EPROTOTYPE) {
+    /* What an abstract name is refused for, when it is there for another type, a path is the wrong one for.
+     */
+    if (dial->fd < 0 && (errno == EPROTOTYPE || errno == ECONNREFUSED)) {
         dial->type = SOCK_SEQPACKET;
         dial->fd = connect_path(target, dial->type, wait_ms);
     }
@@ -90,7 +92,7 @@ static int dial_path(const struct target *target, unsigned wait_ms, struct dial 
 }
 
 /* Gives address INDEX up because of ERROR; the next one need not wait. */
-static void fail(struct race *race, unsigned index, int error, uint64_t now)
+static void lose(struct race *race, unsigned index, int error, uint64_t now)
 {
     race->dial->errors[index] = error;
     if (race->fds[index].fd >= 0)
@@ -108,7 +110,7 @@ static void start_next(struct race *race, uint64_t now)
     race->started_ns[index] = now;
     race->next_ns = now + in_ns(STEP_MS);
     if (fd < 0)
-        fail(race, index, errno, now);
+        lose(race, index, errno, now);
 }
 
 /* Takes the first address that is there over into the dial, and gives up those that are known not to be.
@@ -122,7 +124,7 @@ static bool look(struct race *race, uint64_t now)
         if (getsockopt(race->fds[i].fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}) < 0)
             error = errno;
         if (error != 0) {
-            fail(race, i, error, now);
+            lose(race, i, error, now);
             continue;
         }
         race->dial->fd = race->fds[i].fd;
@@ -139,7 +141,7 @@ static void end(struct race *race, int error, uint64_t now)
 {
     for (unsigned i = 0; i < race->next; i++)
         if (race->fds[i].fd >= 0)
-            fail(race, i, error, now);
+            lose(race, i, error, now);
 }
 
 static bool is_over(const struct race *race)
