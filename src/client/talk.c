@@ -150,14 +150,14 @@ static int ask(struct talk *talk, const char *name, size_t length)
     return print_words(talk, &heard);
 }
 
-/* The server has something to say while nobody asks. */
-static int overhear(struct talk *talk)
+/* Takes what the server has said without being asked; it may have gone. */
+static int overhear(struct talk *talk, bool at_prompt)
 {
     struct heard heard = {.words = NULL};
     enum heard_kind kind = dialogue_overhear(&talk->dialogue, &heard);
 
-    if (talk->is_person && kind != HEARD_NOTHING)
-        fputc('\n', stdout); /* behind the prompt */
+    if (at_prompt && talk->is_person && kind != HEARD_NOTHING)
+        fputc('\n', stdout);
     if (kind == HEARD_NOTHING)
         return EXITS_DONE;
     if (kind != HEARD_WORDS)
@@ -184,8 +184,11 @@ static bool is_goodbye(const struct talk *talk, const struct input_line *line)
 /* Deals with LINE. Returns what to exit with; EXITS_DONE: go on. */
 static int take_line(struct talk *talk, const struct input_line *line)
 {
-    int result = ask(talk, line->text, line->length);
+    /* What is there already is no answer to this. */
+    int result = is_stream(talk) ? overhear(talk, false) : EXITS_DONE;
 
+    if (result == EXITS_DONE)
+        result = ask(talk, line->text, line->length);
     /* Who waits at a terminal may ask again; who reads a pipe needs an answer to each line. */
     if (!is_stream(talk) && talk->is_person && (result == EXITS_TOO_LATE || result == EXITS_NOBODY))
         return EXITS_DONE;
@@ -214,7 +217,7 @@ static int converse(struct talk *talk)
         if (news == INPUT_LINE) {
             result = take_line(talk, &line);
         } else if (news == INPUT_WATCHED) {
-            result = overhear(talk);
+            result = overhear(talk, true);
         } else if (news == INPUT_END) {
             if (talk->is_person)
                 fputc('\n', stdout);
