@@ -53,6 +53,19 @@ static bool wait_for_key(const struct editor *editor)
     return fds[0].revents != 0;
 }
 
+/* Takes BYTE; true when it completes a character. What is none is left out, but the byte that shows it may
+ * begin one. */
+static bool take_byte(struct editor *editor, char byte, wchar_t *character)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t result = mbrtowc(character, &byte, 1, &editor->state);
+        if (result != (size_t) -1)
+            return result <= 1;
+        memset(&editor->state, 0, sizeof(editor->state));
+    }
+    return false;
+}
+
 /* Reads one character for libedit. Returns 1, or 0 when there is none to come. */
 static int read_character(EditLine *edit, wchar_t *character)
 {
@@ -69,11 +82,8 @@ static int read_character(EditLine *edit, wchar_t *character)
             continue;
         if (bytes <= 0)
             return 0;
-        size_t result = mbrtowc(character, &byte, 1, &editor->state);
-        if (result <= 1)
+        if (take_byte(editor, byte, character))
             return 1;
-        if (result == (size_t) -1) /* no character: it is left out */
-            memset(&editor->state, 0, sizeof(editor->state));
     }
 }
 
@@ -138,6 +148,7 @@ enum input_news editor_next(struct editor *editor, int watched, struct input_lin
     int bytes = 0;
 
     editor->watched = watched;
+    el_set(editor->edit, EL_PREP_TERM, 1); /* or who types at once sees it twice */
     const char *text = el_gets(editor->edit, &bytes);
     if (text == NULL || bytes <= 0)
         return editor->ended;
