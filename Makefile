@@ -141,7 +141,7 @@ $(BUILD)/objects: FORCE
 # A make of its own, after installing: what this one has found out may be out of date. One job a processor unless told.
 again = $(MAKE) -s --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$$(nproc))
 
-#: make              builds build/hellod (CC=clang, CFLAGS=..., WERROR=1 as you like)
+#: make              builds build/hellod, helloctl and helloc (CC=clang, CFLAGS=..., WERROR=1 as you like)
 #: make run          installs what the build needs, builds, serves on port 3288 in the foreground
 run:
 	@packaging/install-needs build
@@ -196,6 +196,7 @@ loss:
 
 #: make install      into PREFIX (/usr/local) and SYSCONFDIR (/etc), below DESTDIR; never replaces a config
 SBIN  := $(DESTDIR)$(PREFIX)/sbin
+BIN   := $(DESTDIR)$(PREFIX)/bin
 MAN   := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 CONF  := $(DESTDIR)$(SYSCONFDIR)/hellod
@@ -203,6 +204,10 @@ USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 SAMPLES := $(DESTDIR)$(PREFIX)/share/doc/hellod/examples
 BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+# Where monitoring systems look for plugins; on EL and Fedora it is PLUGINDIR=/usr/lib64/nagios/plugins.
+PLUGINDIR ?= $(PREFIX)/lib/nagios/plugins
+PLUGINS := $(DESTDIR)$(PLUGINDIR)
+pages1 := $(wildcard man/*.1)
 units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.socket)
 
 # Units say where things are: that changes with PREFIX, and no file tells when. The program has SYSCONFDIR compiled in and
@@ -218,13 +223,18 @@ $(BUILD)/systemd/%: systemd/% FORCE
 	@$(placed) $< >$@
 
 install: all $(units)
-	$(INSTALL) -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(UNITS) $(USERS) $(SAMPLES) $(BASH) $(ZSH) $(CONF)/conf.d
-	$(INSTALL) -m 755 $(PROGRAMS) $(SBIN)
+	$(INSTALL) -d $(SBIN) $(BIN) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(UNITS) $(USERS) $(SAMPLES) $(BASH) $(ZSH) \
+	    $(PLUGINS) $(CONF)/conf.d
+	$(INSTALL) -m 755 $(BUILD)/hellod $(BUILD)/helloctl $(SBIN)
+	$(INSTALL) -m 755 $(BUILD)/helloc $(BIN)
+	ln -sfr $(BIN)/helloc $(PLUGINS)/check_hello
+	$(INSTALL) -m 644 $(pages1) $(MAN)/man1
 	$(INSTALL) -m 644 man/hellod.conf.5 $(MAN)/man5
 	$(INSTALL) -m 644 man/hellod.8 man/helloctl.8 $(MAN)/man8
 	$(INSTALL) -m 644 completion/hellod.bash $(BASH)/hellod
 	$(INSTALL) -m 644 completion/helloctl.bash $(BASH)/helloctl
-	$(INSTALL) -m 644 completion/_hellod completion/_helloctl $(ZSH)
+	$(INSTALL) -m 644 completion/helloc.bash $(BASH)/helloc
+	$(INSTALL) -m 644 completion/_hellod completion/_helloctl completion/_helloc $(ZSH)
 	$(INSTALL) -m 644 $(units) $(UNITS)
 	$(INSTALL) -m 644 systemd/hellod.sysusers $(USERS)/hellod.conf
 	$(INSTALL) -m 644 systemd/examples/socket-only.conf $(SAMPLES)
@@ -237,8 +247,10 @@ install: all $(units)
 
 #: make uninstall    takes away what install put there, but not the config
 uninstall:
-	rm -f $(addprefix $(SBIN)/,$(notdir $(PROGRAMS))) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
-	    $(BASH)/hellod $(BASH)/helloctl $(ZSH)/_hellod $(ZSH)/_helloctl $(CONF)/hellod.conf.new \
+	rm -f $(SBIN)/hellod $(SBIN)/helloctl $(BIN)/helloc $(PLUGINS)/check_hello \
+	    $(addprefix $(MAN)/man1/,$(notdir $(pages1))) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
+	    $(BASH)/hellod $(BASH)/helloctl $(BASH)/helloc $(ZSH)/_hellod $(ZSH)/_helloctl $(ZSH)/_helloc \
+	    $(CONF)/hellod.conf.new \
 	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
 

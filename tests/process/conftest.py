@@ -23,7 +23,7 @@ def pytest_sessionstart(session):
     # Of whatever service runs the tests; it would move the daemon's control socket.
     os.environ.pop("RUNTIME_DIRECTORY", None)
     # Tests change their working directory, and so do the processes that run netns tests.
-    for name in ("HELLOD", "HELLOD_SCOREBOARD"):
+    for name in ("HELLOD", "HELLOC", "HELLOD_SCOREBOARD"):
         if name in os.environ:
             os.environ[name] = os.path.abspath(os.environ[name])
     if not os.access(hellodtest.binary(), os.X_OK):

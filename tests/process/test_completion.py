@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from controlled import helloctl
+from helloc import helloc, program
 from hellodtest import TREE, run
 
 FOLDER = TREE / "completion"
@@ -24,7 +25,7 @@ def complete(program, *words, cwd=None):
         f' COMP_WORDS=({shlex.join(line)}) COMP_CWORD={len(words)} && _{program} && printf "%s\\n" "${{COMPREPLY[@]}}"'
     )
     done = subprocess.run(["bash", "--norc", "-c", script], cwd=cwd, capture_output=True, text=True, check=True)
-    assert done.stderr == f"complete -F _{program} {program}\n"
+    assert done.stderr == f"complete -F _{program} {program}\n", done.stderr
     return done.stdout.split("\n")[:-1]
 
 
@@ -67,6 +68,71 @@ def test_helloctl_sockets(tmp_path):
     (tmp_path / "control").touch()
     for words in (["-s"], ["--socket"], ["--socket", "="]):
         assert complete("helloctl", *words, "con", cwd=tmp_path) == ["control"]
+
+
+COMMANDS = ["talk", "ping", "check", "bench"]
+
+
+@pytest.fixture
+def hosts(tmp_path, monkeypatch):
+    """helloc and check_hello are found, and the only host that bash knows is frodo."""
+    client = shutil.which(program())
+    for name in ("helloc", "check_hello"):
+        (tmp_path / name).symlink_to(client)
+    (tmp_path / "hosts").write_text("192.0.2.1 frodo\n", encoding="utf-8")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("HOSTFILE", str(tmp_path / "hosts"))
+
+
+def client_options(*command):
+    said = helloc(*command, "--help").stdout.decode()
+    return set(re.findall(r"(?m)(?:^|[ ,;])(--?[A-Za-z0-9][\w-]*)", said))
+
+
+def test_helloc_commands(hosts):
+    assert complete("helloc", "") == [*COMMANDS, "frodo"]
+    assert complete("helloc", "be") == ["bench"]
+    assert complete("helloc", "talk", "") == ["frodo"]
+    assert complete("helloc", "fr") == ["frodo"]
+
+
+@pytest.mark.parametrize("command", ([], *([name] for name in COMMANDS)), ids=" ".join)
+def test_helloc_options(hosts, command):
+    assert {"-h", "--help", "-u", "-4"} <= client_options(*command)
+    assert set(complete("helloc", *command, "-")) == client_options(*command)
+
+
+def test_helloc_values(hosts, tmp_path):
+    for words in (["-W"], ["--wait"], ["--wait", "="], ["talk", "-m"]):
+        assert complete("helloc", *words, "") == [""]
+    assert complete("helloc", "-u", "") == ["frodo"]
+    assert complete("helloc", f"{tmp_path}/host") == [f"{tmp_path}/hosts"]
+
+
+def test_zsh_helloc(hosts):
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not here")
+    # What the completion calls is made to print what it was given.
+    fakes = """
+        compadd() { shift; print -l -- $@ }
+        _describe() { print -l -- "${(@)${(@P)4}%%:*}" }
+        _hosts() { print hosts }
+        _files() { print files }
+        _message() { print "value $3" }
+    """
+
+    def offered(*line):
+        call = f'{fakes}; complete() {{ words=({shlex.join(line)}); CURRENT=$#words; source {FOLDER / "_helloc"} }}; complete'
+        done = subprocess.run(["zsh", "-fc", call], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    assert offered("helloc", "") == [*COMMANDS, "hosts"]
+    assert offered("helloc", "talk", "") == ["hosts"]
+    assert set(offered("helloc", "-")) == client_options()
+    assert set(offered("helloc", "talk", "-")) == client_options()
+    assert offered("helloc", "-W", "") == ["value", "seconds"]
+    assert offered("helloc", "talk", "/run/x") == ["files"]
 
 
 @pytest.mark.parametrize("name", ("_hellod", "_helloctl"))

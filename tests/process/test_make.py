@@ -10,12 +10,17 @@ import pytest
 
 TREE = Path(__file__).resolve().parents[2]
 INSTALLED = {
+    "usr/local/bin/helloc": 0o755,
+    "usr/local/lib/nagios/plugins/check_hello": 0o755,
     "usr/local/sbin/hellod": 0o755,
     "usr/local/sbin/helloctl": 0o755,
     "usr/local/share/bash-completion/completions/hellod": 0o644,
     "usr/local/share/bash-completion/completions/helloctl": 0o644,
     "usr/local/share/zsh/site-functions/_hellod": 0o644,
     "usr/local/share/zsh/site-functions/_helloctl": 0o644,
+    "usr/local/share/bash-completion/completions/helloc": 0o644,
+    "usr/local/share/zsh/site-functions/_helloc": 0o644,
+    **{f"usr/local/share/man/man1/{page.name}": 0o644 for page in (TREE / "man").glob("*.1")},
     "usr/local/share/man/man5/hellod.conf.5": 0o644,
     "usr/local/share/man/man8/hellod.8": 0o644,
     "usr/local/share/man/man8/helloctl.8": 0o644,
@@ -102,12 +107,15 @@ def test_install(installed):
     assert (installed / "etc/hellod/conf.d").is_dir()
     for name, mode in INSTALLED.items():
         assert (installed / name).stat().st_mode & 0o777 == mode, name
+    assert (installed / "usr/local/lib/nagios/plugins/check_hello").resolve() == installed / "usr/local/bin/helloc"
 
 
 @pytest.mark.seconds(120)
 def test_install_elsewhere(build, tmp_path):
-    make(f"BUILD={build}", f"DESTDIR={tmp_path}", "PREFIX=/usr", "SYSCONFDIR=/opt/etc", "install")
-    assert {"usr/sbin/hellod", "opt/etc/hellod/hellod.conf"} <= files(tmp_path)
+    elsewhere = ("PREFIX=/usr", "SYSCONFDIR=/opt/etc", "PLUGINDIR=/usr/lib64/nagios/plugins")
+    make(f"BUILD={build}", f"DESTDIR={tmp_path}", *elsewhere, "install")
+    assert {"usr/sbin/hellod", "opt/etc/hellod/hellod.conf", "usr/lib64/nagios/plugins/check_hello"} <= files(tmp_path)
+    assert os.readlink(tmp_path / "usr/lib64/nagios/plugins/check_hello") == "../../../bin/helloc"
     # That is where it looks, although it was built for another place before.
     said = subprocess.run([tmp_path / "usr/sbin/hellod", "--help"], capture_output=True, text=True, check=True).stdout
     assert "(default /opt/etc/hellod/hellod.conf)" in said
