@@ -23,7 +23,9 @@ char *past_path(void)
 {
     char *path = place();
 
-    for (char *slash = path; slash != NULL && (slash = strchr(slash + 1, '/')) != NULL;) {
+    if (path == NULL)
+        return NULL;
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(path, 0700); /* that it is there already, or cannot be, shows when the file is opened */
         *slash = '/';

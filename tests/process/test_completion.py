@@ -98,7 +98,7 @@ def test_helloc_commands(hosts):
 
 @pytest.mark.parametrize("command", ([], *([name] for name in COMMANDS)), ids=" ".join)
 def test_helloc_options(hosts, command):
-    assert {"-h", "--help", "-u", "-4"} <= client_options(*command)
+    assert {"-h", "-u", "-4"} <= client_options(*command)
     assert set(complete("helloc", *command, "-")) == client_options(*command)
 
 

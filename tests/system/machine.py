@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "process"))
 from watch import wait_until  # noqa: E402  the folder had to be named first
 
-PACKAGES = "systemd systemd-sysv dbus iproute2 procps gcc libc6-dev make pkgconf libconfig-dev libsystemd-dev".split()
+PACKAGES = "systemd systemd-sysv dbus iproute2 procps gcc libc6-dev make pkgconf libconfig-dev libsystemd-dev libedit-dev".split()
 CGROUP = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000
 # What nspawn withholds though units make use of it: bpf for IPAddressDeny= and DevicePolicy=, and keyrings.

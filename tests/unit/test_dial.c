@@ -38,7 +38,7 @@ static void place_open(struct place *place, bool is_silent)
     for (int i = 0; i < SILENT_CLIENTS; i++) {
         place->clients[i] = is_silent ? socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) : -1;
         if (is_silent)
-            connect(place->clients[i], (struct sockaddr *) &loopback, length);
+            (void) connect(place->clients[i], (struct sockaddr *) &loopback, length);
     }
 }
 
