@@ -1,8 +1,9 @@
 /* From the words of the command line to addresses. Must not know what is done with them. */
 #include "client/target.h"
 
-#include <errno.h>
 #include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,11 +15,13 @@
 #include "base/clock.h"
 #include "base/quote.h"
 
-/* What the name service works on. It is on the heap because a question that is given up may still be worked
- * on when nobody waits for it any more. */
+/* What the name service is asked, and answers. Who asks may give up while it is still worked on: the last
+ * user frees it. */
 struct question {
-    struct gaicb request;
+    atomic_int users;
     struct addrinfo hints;
+    struct addrinfo *list;
+    int error; /* of getaddrinfo(3) */
     char host[TARGET_NAME_MAX];
 };
 
@@ -82,34 +85,52 @@ static enum target_result find_path(struct target *target, const struct target_w
     return TARGET_OK;
 }
 
-/* Asks for HOST and waits for the end at most WAIT_MS. Returns 0 and the list, to be freed by
+static void release(struct question *question)
+{
+    if (atomic_fetch_sub(&question->users, 1) > 1)
+        return;
+    if (question->list != NULL)
+        freeaddrinfo(question->list);
+    free(question);
+}
+
+static void *answer(void *argument)
+{
+    struct question *question = argument;
+
+    question->error = getaddrinfo(question->host, NULL, &question->hints, &question->list);
+    release(question);
+    return NULL;
+}
+
+/* Asks for the host and waits for the answer at most WAIT_MS. Returns 0 and the list, to be freed by
  * freeaddrinfo(3); or what getaddrinfo(3) returns, EAI_INPROGRESS after WAIT_MS. */
 static int look_up(const struct target_wish *wish, unsigned wait_ms, struct addrinfo **list)
 {
     struct question *question = calloc(1, sizeof(*question));
+    uint64_t until_ns = clock_ns() + (uint64_t) wait_ms * 1000000;
+    struct timespec until = {.tv_sec = (time_t) (until_ns / 1000000000),
+                             .tv_nsec = (long) (until_ns % 1000000000)};
+    pthread_t thread;
+    int error = EAI_INPROGRESS;
 
     if (question == NULL)
         return EAI_MEMORY;
-    struct gaicb *requests[] = {&question->request};
-    uint64_t deadline_ms = clock_ms() + wait_ms;
+    atomic_init(&question->users, 2);
     question->hints = (struct addrinfo){.ai_family = wish->family, .ai_socktype = wish->type};
-    question->request = (struct gaicb){.ar_name = question->host, .ar_request = &question->hints};
     snprintf(question->host, sizeof(question->host), "%s", wish->host);
-    int error = getaddrinfo_a(GAI_NOWAIT, requests, 1, NULL);
-    if (error == 0) {
-        for (uint64_t now = clock_ms(); now < deadline_ms; now = clock_ms()) {
-            struct timespec left = {.tv_sec = (time_t) ((deadline_ms - now) / 1000),
-                                    .tv_nsec = (long) ((deadline_ms - now) % 1000 * 1000000)};
-            if (gai_error(requests[0]) != EAI_INPROGRESS)
-                break;
-            gai_suspend((const struct gaicb *const *) requests, 1, &left);
-        }
-        error = gai_error(requests[0]);
+    if (pthread_create(&thread, NULL, answer, question) != 0) {
+        free(question);
+        return EAI_MEMORY;
     }
-    if (error == EAI_INPROGRESS && gai_cancel(requests[0]) != EAI_CANCELED)
-        return error; /* the thread still works on the question: it stays */
-    *list = question->request.ar_result;
-    free(question);
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+        error = question->error;
+        *list = question->list;
+        question->list = NULL;
+    } else {
+        pthread_detach(thread);
+    }
+    release(question);
     return error;
 }
 
@@ -161,14 +182,13 @@ static enum target_result find_name(struct target *target, const struct target_w
         take_all(target, list);
         freeaddrinfo(list);
     }
-    if (error == EAI_INPROGRESS || error == EAI_CANCELED) {
+    if (error == EAI_INPROGRESS) {
         snprintf(why, TARGET_WHY_MAX, "%.200s: no answer from the name service", host);
         return TARGET_TOO_LATE;
     }
     if (target->count > 0)
         return TARGET_OK;
-    snprintf(why, TARGET_WHY_MAX, "%.150s: %s", host,
-             error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error != 0 ? error : EAI_NONAME));
+    snprintf(why, TARGET_WHY_MAX, "%.150s: %s", host, gai_strerror(error != 0 ? error : EAI_NONAME));
     return TARGET_UNKNOWN;
 }
 

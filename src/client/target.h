@@ -48,7 +48,7 @@ enum target_result {
 
 /* Finds the addresses of WISH within WAIT_MS (1 to INT_MAX). A name's are sorted as RFC 6724 says, and then
  * as RFC 8305, section 4, says: the families take turns, IPv6 first. For anything but TARGET_OK, WHY says
- * what is wrong, in words fit for a terminal. Asks the name service in a thread (getaddrinfo_a(3)), which may
+ * what is wrong, in words fit for a terminal. The name service is asked in a thread, which may
  * outlive the call after TARGET_TOO_LATE. */
 enum target_result target_find(struct target *target, const struct target_wish *wish, unsigned wait_ms,
                                char why[TARGET_WHY_MAX]);
