@@ -7,19 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* There is one standard input. */
-static char buffer[INPUT_MAX + 2]; /* a line with CR and LF */
-static size_t used;                /* bytes in it */
-static size_t taken;               /* of these belong to the line that was given out last */
-
 /* Gives out LENGTH bytes of the buffer, of which the last ENDING are the end of a line. */
-static enum input_news give(size_t length, size_t ending, struct input_line *line)
+static enum input_news give(struct input *input, size_t length, size_t ending, struct input_line *line)
 {
-    taken = length;
+    input->taken = length;
     length -= ending;
-    if (ending > 0 && length > 0 && buffer[length - 1] == '\r')
+    if (ending > 0 && length > 0 && input->buffer[length - 1] == '\r')
         length--;
-    *line = (struct input_line){buffer, length};
+    *line = (struct input_line){input->buffer, length};
     return length > INPUT_MAX ? INPUT_TOO_LONG : INPUT_LINE;
 }
 
@@ -34,23 +29,24 @@ static bool only_watched(int watched)
     return fds[0].revents == 0;
 }
 
-enum input_news input_next(int watched, struct input_line *line)
+enum input_news input_next(struct input *input, int watched, struct input_line *line)
 {
-    memmove(buffer, buffer + taken, used -= taken);
-    taken = 0;
+    input->used -= input->taken;
+    memmove(input->buffer, input->buffer + input->taken, input->used);
+    input->taken = 0;
     for (;;) {
-        const char *newline = memchr(buffer, '\n', used);
+        const char *newline = memchr(input->buffer, '\n', input->used);
         if (newline != NULL)
-            return give((size_t) (newline - buffer) + 1, 1, line);
-        if (used == sizeof(buffer))
+            return give(input, (size_t) (newline - input->buffer) + 1, 1, line);
+        if (input->used == sizeof(input->buffer))
             return INPUT_TOO_LONG;
         if (only_watched(watched))
             return INPUT_WATCHED;
-        ssize_t bytes = read(STDIN_FILENO, buffer + used, sizeof(buffer) - used);
+        ssize_t bytes = read(STDIN_FILENO, input->buffer + input->used, sizeof(input->buffer) - input->used);
         if (bytes < 0 && errno != EINTR && errno != EAGAIN)
             return INPUT_FAILED;
         if (bytes == 0)
-            return used > 0 ? give(used, 0, line) : INPUT_END;
-        used += bytes > 0 ? (size_t) bytes : 0;
+            return input->used > 0 ? give(input, input->used, 0, line) : INPUT_END;
+        input->used += bytes > 0 ? (size_t) bytes : 0;
     }
 }

@@ -22,8 +22,15 @@ struct input_line {
     size_t length;
 };
 
+/* Standard input as it comes in; zero at the beginning. */
+struct input {
+    size_t used;                /* bytes in the buffer */
+    size_t taken;               /* of these belong to the line that was given out last */
+    char buffer[INPUT_MAX + 2]; /* a line with CR and LF */
+};
+
 /* Waits for the next line of standard input, or until WATCHED (-1: none) can be read. For input that is no
  * terminal; what comes after the end of the last line counts as one. */
-enum input_news input_next(int watched, struct input_line *line);
+enum input_news input_next(struct input *input, int watched, struct input_line *line);
 
 #endif

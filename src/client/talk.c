@@ -26,7 +26,8 @@ struct talk {
     struct target target;
     struct dialogue dialogue; /* of a stream */
     struct asking asking;     /* of datagrams */
-    struct editor *editor;    /* of a person at a terminal; NULL: lines come from elsewhere */
+    struct editor *editor;    /* of a person at a terminal */
+    struct input input;       /* of anything else */
     bool is_person;           /* prompts and all */
     bool is_shown;            /* answers go to a terminal */
 };
@@ -210,8 +211,8 @@ static int converse(struct talk *talk)
 
     while (result == EXITS_DONE) {
         struct input_line line;
-        enum input_news news =
-            talk->is_person ? editor_next(talk->editor, watched, &line) : input_next(watched, &line);
+        enum input_news news = talk->is_person ? editor_next(talk->editor, watched, &line)
+                                               : input_next(&talk->input, watched, &line);
         if (news == INPUT_LINE && is_goodbye(talk, &line))
             break;
         if (news == INPUT_LINE) {
