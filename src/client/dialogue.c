@@ -1,6 +1,7 @@
 /* A conversation on a connection. Must not know who asks, or why. */
 #include "client/dialogue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -199,24 +200,26 @@ enum heard_kind dialogue_greeting(struct dialogue *dialogue, uint64_t deadline_m
     return listen_for(&listening, heard);
 }
 
-/* Sends NAME in one piece, because what comes in pieces may be taken for several chunks. A failure is not
- * told: who closed may have said why, and listening will tell. */
-static void say(struct dialogue *dialogue, const char *name, size_t length, uint64_t deadline_ms)
+/* Sends NAME in one piece, because what comes in pieces may be taken for several chunks. Returns 0
+ * or errno; even then who closed may have said why, and listening will tell. */
+static int say(struct dialogue *dialogue, const char *name, size_t length, uint64_t deadline_ms)
 {
     char *next = dialogue->buffer;
 
+    assert(length > 0 && length <= HEARD_MAX);
     memcpy(next, name, length);
     if (!dialogue->packets && !dialogue->chunks)
         next[length++] = '\n';
     while (length > 0 && wait_for(dialogue->fd, POLLOUT, deadline_ms)) {
         ssize_t bytes = send(dialogue->fd, next, length, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (bytes < 0 && errno != EAGAIN && errno != EINTR)
-            return;
+            return errno;
         if (bytes > 0) {
             next += bytes;
             length -= (size_t) bytes;
         }
     }
+    return 0;
 }
 
 enum heard_kind dialogue_ask(struct dialogue *dialogue, const char *name, size_t length, uint64_t deadline_ms,
@@ -228,9 +231,13 @@ enum heard_kind dialogue_ask(struct dialogue *dialogue, const char *name, size_t
                                   .name = {name, length},
                                   .deadline_ms = deadline_ms};
 
-    say(dialogue, name, length, deadline_ms);
+    int error = say(dialogue, name, length, deadline_ms);
     dialogue->used = 0;
-    return listen_for(&listening, heard);
+    enum heard_kind kind = listen_for(&listening, heard);
+    /* The kernel tells of a reset only once. */
+    if (kind == HEARD_END && heard->error == 0 && error == ECONNRESET)
+        heard->error = error;
+    return kind;
 }
 
 enum heard_kind dialogue_overhear(struct dialogue *dialogue, struct heard *heard)

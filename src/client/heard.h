@@ -13,7 +13,7 @@ enum heard_kind {
 };
 
 enum {
-    HEARD_MAX = 65536 /* bytes of words: more than a datagram can have, and 64 times a name */
+    HEARD_MAX = 131072 /* bytes of words: any name that can be said, with many words around it */
 };
 
 struct heard {

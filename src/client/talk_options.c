@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/input.h"
+
 #ifndef HELLOD_VERSION
 #error "HELLOD_VERSION is set by the Makefile"
 #endif
@@ -86,9 +88,9 @@ static int take(struct talk_options *options, int option)
         return read_wait(optarg, &options->wait_ms);
     case 'm':
         options->message = optarg;
-        return optarg[0] != '\0' && strchr(optarg, '\n') == NULL
-                   ? 0
-                   : usage("a name is one line that is not empty", "");
+        if (optarg[0] != '\0' && strlen(optarg) <= INPUT_MAX && strchr(optarg, '\n') == NULL)
+            return 0;
+        return usage("a name is one line of 1 to 65535 bytes", "");
     case 'V':
         puts("helloc " HELLOD_VERSION);
         options->done = true;

@@ -95,7 +95,7 @@ def test_usage(words):
     assert done.returncode == USAGE and done.stdout == b"" and "helloc: " in done.stderr
 
 
-@pytest.mark.parametrize("name", ("", "a\nb"))
+@pytest.mark.parametrize("name", ("", "a\nb", "x" * 65536), ids=len)
 def test_a_message_is_one_line(name):
     assert helloc("-m", name).returncode == USAGE
 
@@ -201,6 +201,16 @@ def test_output_is_full(daemon):
     assert done.returncode == IO and "standard output: No space left on device" in done.stderr
 
 
+def test_the_longest_message():
+    def whole(connection, server):
+        connection.sendall(PROMPT)
+        connection.sendall(greeting(connection.makefile("rb").readline()[:-1]) + b"\n")
+
+    with Streams(whole) as server:
+        done = helloc("-m", "x" * 65535, *server.operands)
+        assert (done.returncode, done.stdout) == (DONE, greeting(b"x" * 65535) + b"\n")
+
+
 def test_input_fails(daemon, tmp_path):
     words = client.command(*operands(daemon, "greeting"))
     folder = os.open(tmp_path, os.O_RDONLY)
@@ -259,7 +269,7 @@ def test_floods(manner):
     with Streams(manner) as server:
         done = helloc("-W", LONG, *server.operands, text=b"Ada\nBob\n", seconds=30)
         assert (done.returncode, done.stdout) == (STRANGE, b"")
-        assert "says more than 65536 bytes without an end" in done.stderr
+        assert "says more than 131072 bytes without an end" in done.stderr
 
 
 @pytest.mark.parametrize(
