@@ -186,9 +186,10 @@ def friendly(client, server):
 
 
 def silent(client, server):
-    """Accepts, reads, and never says a word, not even the greeting."""
+    """Accepts, reads, and never says a word, not even the greeting, nor an end of file when the client has ended."""
     for _ in server.names(client):
         pass
+    server.pause(3600)
 
 
 def greets_and_waits(client, server):
@@ -352,7 +353,7 @@ replies_shouting = replies(lambda name: greeting(name).upper())
 replies_cut = replies(lambda name: greeting(name)[:-2])
 replies_escapes = replies(lambda name: ESCAPES + greeting(name))
 replies_empty = replies(lambda name: b"")
-replies_huge = replies(lambda name: greeting(name) * 2000)
+replies_huge = replies(lambda name: greeting(name) * 1000)
 echoes = replies(lambda name: name)
 floods_datagrams = replies(*[greeting] * 500)
 
