@@ -1,0 +1,217 @@
+/* Probes as connections. Must not know when they are sent, or how long one waits for them. */
+#include "client/ping_stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "client/dial.h"
+#include "client/show.h"
+
+void ping_stream_open(struct ping_stream *stream, struct ping_side *side, const struct target *target,
+                      unsigned index)
+{
+    stream->side = side;
+    stream->target = target;
+    stream->index = index;
+    stream->type = SOCK_STREAM;
+}
+
+static void end(struct ping_call *call)
+{
+    close(call->fd);
+    call->stage = PING_STAGE_FREE;
+}
+
+void ping_stream_close(struct ping_stream *stream)
+{
+    for (unsigned i = 0; i < PING_UNDER_WAY_MAX; i++)
+        if (stream->calls[i].stage != PING_STAGE_FREE)
+            end(&stream->calls[i]);
+}
+
+/* The connection ends without the right answer, because of WHY; its probe has been counted as lost. */
+static void tell_loss(struct ping_stream *stream, struct ping_call *call, const char *why)
+{
+    struct ping_side *side = stream->side;
+
+    /* A refusal or a greeting is no answer, whatever it says. */
+    if (call->stage == PING_STAGE_ANSWER && call->length > call->greeting_length) {
+        bool altered = answer_read_stream(side->run, call->seq, call->data, call->length) == ANSWER_ALTERED;
+        side->altered += altered;
+        side->foreign += !altered;
+    }
+    ping_side_lose(side, call->seq, why, (struct ping_said){call->data, call->length});
+    end(call);
+}
+
+static void lose(struct ping_stream *stream, struct ping_call *call, const char *why)
+{
+    probes_fail(&stream->side->probes, call->seq);
+    tell_loss(stream, call, why);
+}
+
+void ping_stream_expire(struct ping_stream *stream, uint32_t seq)
+{
+    static const char *const why[] = {
+        [PING_STAGE_CONNECT] = "no connection in time",
+        [PING_STAGE_GREETING] = "no greeting in time",
+        [PING_STAGE_ANSWER] = "no answer in time",
+    };
+
+    for (unsigned i = 0; i < PING_UNDER_WAY_MAX; i++) {
+        struct ping_call *call = &stream->calls[i];
+        if (call->stage != PING_STAGE_FREE && call->seq == seq)
+            tell_loss(stream, call, why[call->stage]);
+    }
+}
+
+static struct ping_call *find_free(struct ping_stream *stream)
+{
+    struct ping_call *call = stream->calls;
+
+    while (call->stage != PING_STAGE_FREE)
+        call++;
+    return call;
+}
+
+void ping_stream_send(struct ping_stream *stream)
+{
+    struct ping_call *call = find_free(stream);
+    uint64_t now_ns = clock_ns();
+    uint32_t seq = ping_side_send(stream->side, now_ns);
+    int fd = dial_start(stream->target, stream->index, stream->type);
+
+    if (fd < 0 && errno == EPROTOTYPE && stream->type == SOCK_STREAM) {
+        stream->type = SOCK_SEQPACKET;
+        fd = dial_start(stream->target, stream->index, stream->type);
+    }
+    if (fd < 0) {
+        probes_fail(&stream->side->probes, seq);
+        ping_side_lose(stream->side, seq, strerror(errno), (struct ping_said){NULL, 0});
+        return;
+    }
+    call->fd = fd;
+    call->stage = PING_STAGE_CONNECT;
+    call->seq = seq;
+    call->began_ns = now_ns;
+    call->length = call->greeting_length = 0;
+    call->data[0] = '\0';
+}
+
+static void take_connection(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
+{
+    int error = 0;
+
+    if (getsockopt(call->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}) < 0)
+        error = errno;
+    if (error != 0) {
+        lose(stream, call, strerror(error));
+        return;
+    }
+    call->connected_ns = now_ns;
+    call->stage = PING_STAGE_GREETING;
+}
+
+/* Whether what has come is no greeting, but a sentence with which hellod refuses service. */
+static bool is_refused(const struct ping_call *call)
+{
+    size_t length = call->length;
+
+    while (length > 0 && (call->data[length - 1] == '\n' || call->data[length - 1] == '\r'))
+        length--;
+    return show_is_refusal(call->data, length);
+}
+
+/* What has come is the greeting, so it is our turn. Says the name without a line ending and that there will
+ * be no more: that is a whole message in every framing. */
+static void say_name(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
+{
+    char name[ANSWER_NAME_MAX];
+    size_t length = answer_name(stream->side->run, call->seq, name);
+
+    call->greeted_ns = now_ns;
+    call->greeting_length = call->length;
+    call->stage = PING_STAGE_ANSWER;
+    /* If the server is gone, the next receive tells, after all that it has said. */
+    if (send(call->fd, name, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length)
+        shutdown(call->fd, SHUT_WR);
+}
+
+/* Reads what has come; the call may be over then. Returns whether there was something. */
+static bool hear(struct ping_stream *stream, struct ping_call *call)
+{
+    ssize_t got = recv(call->fd, call->data + call->length, PING_STREAM_ROOM - call->length, MSG_DONTWAIT);
+
+    if (got > 0) {
+        call->length += (size_t) got;
+        call->data[call->length] = '\0';
+        return true;
+    }
+    if (got == 0)
+        lose(stream, call, "closed by the server");
+    else if (errno != EAGAIN)
+        lose(stream, call, strerror(errno));
+    return false;
+}
+
+/* Ends the call if the answer is there. Returns whether it was. */
+static bool take_answer(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
+{
+    struct ping_side *side = stream->side;
+    struct ping_times times = {.connect_ns = call->connected_ns - call->began_ns,
+                               .greeting_ns = call->greeted_ns - call->connected_ns,
+                               .answer_ns = now_ns - call->greeted_ns};
+
+    if (answer_read_stream(side->run, call->seq, call->data, call->length) != ANSWER_RIGHT)
+        return false;
+    ping_side_answer(side, call->seq, now_ns, times);
+    end(call);
+    return true;
+}
+
+static void ready(struct ping_stream *stream, struct ping_call *call)
+{
+    uint64_t now_ns = clock_ns();
+
+    if (call->stage == PING_STAGE_CONNECT) {
+        take_connection(stream, call, now_ns);
+        return;
+    }
+    if (!hear(stream, call) || (call->stage == PING_STAGE_ANSWER && take_answer(stream, call, now_ns)))
+        return;
+    if (call->length == PING_STREAM_ROOM)
+        lose(stream, call, "it says too much");
+    else if (call->stage == PING_STAGE_GREETING && is_refused(call))
+        lose(stream, call, "refused");
+    else if (call->stage == PING_STAGE_GREETING)
+        say_name(stream, call, now_ns);
+}
+
+unsigned ping_stream_watch(struct ping_stream *stream, struct pollfd *fds)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < PING_UNDER_WAY_MAX; i++) {
+        const struct ping_call *call = &stream->calls[i];
+        short events = call->stage == PING_STAGE_CONNECT ? POLLOUT : POLLIN;
+        if (call->stage != PING_STAGE_FREE)
+            fds[count++] = (struct pollfd){.fd = call->fd, .events = events};
+    }
+    return count;
+}
+
+void ping_stream_ready(struct ping_stream *stream, const struct pollfd *fds, unsigned count)
+{
+    const struct pollfd *end_of_fds = fds + count;
+
+    /* Both are in the order of the calls. */
+    for (struct ping_call *call = stream->calls; fds < end_of_fds; call++) {
+        if (call->stage == PING_STAGE_FREE)
+            continue;
+        if (fds++->revents != 0)
+            ready(stream, call);
+    }
+}
