@@ -138,7 +138,7 @@ static void print_bar(uint64_t in_row, const struct rows *rows, unsigned width, 
 
 static void print_picture(const struct ping_summary *summary, const struct rows *rows)
 {
-    unsigned width = (summary->columns - EDGE_WIDTH) / summary->count;
+    unsigned width = (summary->columns - EDGE_WIDTH) / (summary->count > 1 ? PING_SIDES_MAX : 1);
 
     printf("\n%*s", EDGE_WIDTH, "below ms");
     for (unsigned i = 0; i < summary->count; i++)
