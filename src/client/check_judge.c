@@ -62,7 +62,5 @@ enum check_verdict check_judge_stream(struct span got, struct span answer, bool 
 
 enum check_verdict check_judge_datagram(struct span got, struct span answer)
 {
-    if (got.length > 0 && got.length < answer.length && begins_with(answer, got))
-        return CHECK_CUT;
-    return got.length == answer.length && begins_with(answer, got) ? CHECK_RIGHT : CHECK_WRONG;
+    return got.length == answer.length && begins_with(got, answer) ? CHECK_RIGHT : CHECK_WRONG;
 }

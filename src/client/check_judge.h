@@ -22,7 +22,7 @@ enum check_verdict {
  * the verdict is about: GOT without the built-in greeting, or the refusal alone. */
 enum check_verdict check_judge_stream(struct span got, struct span answer, bool over, struct span *words);
 
-/* The same for GOT, a datagram: it is the ANSWER and nothing else, or wrong, or cut. */
+/* The same for GOT, a datagram: it is the ANSWER and nothing else, or wrong. */
 enum check_verdict check_judge_datagram(struct span got, struct span answer);
 
 #endif

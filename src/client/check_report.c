@@ -78,7 +78,7 @@ static void print_missing(const struct check_report *report)
     fputs(ask->verdict == CHECK_CUT ? "half an answer from " : "no answer from ", stdout);
     if (report->target->type == SOCK_STREAM)
         print_address(report);
-    else
+    else /* whichever of its addresses */
         print_name(report->target);
     if (ask->ended)
         printf(", %s", ask->error == 0 ? "which closed the connection" : strerror(ask->error));
