@@ -353,7 +353,7 @@ STREAMS = {
     "floods": (hostile.floods(), CRITICAL, r'wrong answer from .*: "(Hello, )+H?e?l?l?o?,?\.\.\."$'),
     "greets and floods": (hostile.greets_and_floods, CRITICAL, r"wrong answer from .*\.\.\.\"$"),
     "full": (hostile.full, WARNING, r'refused by 127\.0\.0\.1:\d+: "Sorry, the server is full\."$'),
-    "full and resets": (hostile.says(b"Sorry, the server is full.\r\n", "reset"), None, r"refused by|no answer"),
+    "full and resets": (hostile.says(b"Sorry, the server is full.\r\n", "reset"), None, r"refused by|reset by peer$"),
     "full and waits": (hostile.says(b"Sorry, the server is full.\n", "wait"), WARNING, r"refused by"),
     "too many": (hostile.too_many, WARNING, r'"Sorry, too many connections from your address\."$'),
     "too idle": (hostile.too_idle, WARNING, r'"Sorry, you have been silent for too long\."$'),
