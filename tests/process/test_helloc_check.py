@@ -289,11 +289,14 @@ def test_socket_of_the_other_kind(folder):
         assert "it is no datagram socket" in check("-H", path, "-u", state=CRITICAL).text
 
 
+# In a namespace of its own, so that no name server hears of it.
+@pytest.mark.netns
 def test_names_without_an_address_are_critical():
     done = check("-H", "no-such-name.invalid", *PATIENT, state=CRITICAL)
     assert "no-such-name.invalid" in done.text
 
 
+@pytest.mark.netns
 def test_foreign_names_do_not_reach_the_performance_data():
     done = check("-H", "a|'time'=0s\n<b>", *PATIENT, state=CRITICAL)
     assert "a\\x7c'time'=0s\\x0a\\x3cb\\x3e" in done.text
