@@ -80,7 +80,10 @@ static enum check_state ask_and_report(const struct check_options *options, cons
     int length = snprintf(answer, sizeof(answer), "%.*s%s%.*s", (int) options->prefix.length,
                           options->prefix.data, name, (int) options->suffix.length, options->suffix.data);
     struct check_question question = {{name, strlen(name)}, {answer, (size_t) length}};
-    (target->type == SOCK_STREAM ? check_ask_stream : check_ask_datagram)(target, &question, wait_ms, &ask);
+    if (target->type == SOCK_STREAM)
+        check_ask_stream(target, &question, wait_ms, &ask);
+    else
+        check_ask_datagram(target, &question, wait_ms, &ask);
     struct check_report report = {options, target, &question, &ask, state_of(options, target, &ask)};
     check_report(&report);
     return report.state;

@@ -162,13 +162,13 @@ static bool hear_datagram(struct asking *asking, unsigned index)
     return true;
 }
 
-/* Takes what has come; true if there was a datagram, or nobody is left who could send one. */
+/* Takes what has come; true if there was a datagram. */
 static bool hear_all(struct asking *asking)
 {
     for (unsigned i = 0; i < asking->target->count; i++)
         if (asking->polls[i].fd >= 0 && asking->polls[i].revents != 0 && hear_datagram(asking, i))
             return true;
-    return asking->refused == asking->target->count;
+    return false;
 }
 
 void check_ask_datagram(const struct target *target, const struct check_question *question, unsigned wait_ms,
@@ -176,17 +176,17 @@ void check_ask_datagram(const struct target *target, const struct check_question
 {
     struct asking asking = {.target = target, .question = question, .ask = ask};
     uint64_t begin = clock_ns(), deadline = begin + wait_ms * MS_NS, next = begin;
-    bool over = false;
+    bool answered = false;
 
     *ask = (struct check_ask){.dial = {.fd = -1, .type = SOCK_DGRAM}, .verdict = CHECK_NOTHING};
     for (unsigned i = 0; i < target->count; i++)
         asking.polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
-    while (!over && clock_ns() < deadline) {
+    while (!answered && asking.refused < target->count && clock_ns() < deadline) {
         unsigned refused = asking.refused;
         if (clock_ns() >= next)
             next = clock_ns() + ask_next(&asking);
         wait_for(asking.polls, target->count, next < deadline ? next : deadline);
-        over = hear_all(&asking);
+        answered = hear_all(&asking);
         if (asking.refused > refused) /* the others need not wait */
             next = clock_ns();
     }

@@ -195,7 +195,7 @@ static void print_course(const struct check_report *report)
         print_address(report);
         printf(" after %.6f s\n", seconds(ask->connect_us));
     }
-    printf("asked: %u times\n", ask->asked);
+    printf("questions sent: %u\n", ask->asked);
     printf("received: %zu bytes, judged after %.6f s\n", ask->length, seconds(ask->answer_us));
     if (ask->ended)
         printf("end: %s\n", ask->error == 0 ? "the server closed" : strerror(ask->error));
