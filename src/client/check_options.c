@@ -167,7 +167,7 @@ bool check_options_read(int argc, char **argv, struct check_options *options)
                                       .timeout_s = TIMEOUT_S,
                                       .prefix = protocol_greeting.defaults->prefix,
                                       .suffix = protocol_greeting.defaults->suffix};
-    opterr = 0; /* its words would go to standard error */
+    /* ":" keeps its words, which would go to standard error, to itself. */
     while ((letter = getopt_long(argc, argv, ":H:p:u46w:c:t:e:vVh", long_options, NULL)) != -1)
         if (!take(letter, argv, options))
             return false;

@@ -16,13 +16,13 @@ import pytest
 import hostile
 from clients import PROMPT, greeting
 from configs import GREETING, HELLO, UPPER
-from hellodtest import SICK, Hellod, binary
+from helloc import program
+from hellodtest import SICK, Hellod
 from hostile import Datagrams, Deaf, Streams, nobody
 from watch import SLOW
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NAMES = ["OK", "WARNING", "CRITICAL", "UNKNOWN"]
-HELLOC = os.environ.get("HELLOC", str(Path(binary()).with_name("helloc")))
 
 NUMBER = r"-?\d+(?:\.\d+)?"
 METRIC = re.compile(rf"'([^'=]+)'=({NUMBER})s;([-@~:.\d]*);([-@~:.\d]*);({NUMBER});({NUMBER})")
@@ -31,7 +31,7 @@ METRIC = re.compile(rf"'([^'=]+)'=({NUMBER})s;([-@~:.\d]*);([-@~:.\d]*);({NUMBER
 PATIENT, HASTY = ("-t", 60 * SLOW), ("-t", 1)
 
 
-def check(*arguments, words=(HELLOC, "check"), state=None, lines=1, wrapper=(), stdout=subprocess.PIPE):
+def check(*arguments, words=(program(), "check"), state=None, lines=1, wrapper=(), stdout=subprocess.PIPE):
     """Runs the plugin and asserts what holds for all its output. .text is the first line's, .metrics the performance data
     as {label: (value, warn, crit, min, max)}, .more the other lines. LINES None: any number of them."""
     numbers = [str(int(a)) if isinstance(a, float) else str(a) for a in arguments]
@@ -72,6 +72,7 @@ def understand(done, lines):
         assert 0 <= float(least) <= float(value)
     if lines == 1:
         assert done.text.startswith(f"HELLO {NAMES[done.returncode]}: "), output
+        assert len(first) < 600, "it may end up in a pager"
 
 
 def at(address, *arguments, **how):
@@ -182,7 +183,7 @@ def test_datagrams_dropped_by_a_limit_are_an_outage():
 
 def test_the_name_under_which_it_is_installed(folder):
     name = folder / "check_hello"
-    name.symlink_to(HELLOC)
+    name.symlink_to(program())
     with Hellod({"listen": [GREETING]}) as daemon:
         at(daemon.address("greeting"), *PATIENT, words=(name,), state=OK)
     assert "usage: check_hello" in check("-z", words=(name,), state=UNKNOWN).text
@@ -257,7 +258,7 @@ def test_help_fits_a_screen(option):
 
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_version(option):
-    done = subprocess.run([HELLOC, "check", option], capture_output=True, check=False)
+    done = subprocess.run([program(), "check", option], capture_output=True, check=False)
     assert done.returncode == UNKNOWN and re.fullmatch(rb"check_hello \d+(\.\d+)+\S*\n", done.stdout)
 
 
@@ -378,6 +379,8 @@ def test_hostile_streams(case, verbosity):
         if verbosity:
             done = at(server.address, *limit, verbosity, state=state, lines=None)
             assert done.more[-1].startswith("all that was received: ")
+            if "floods" in case:
+                assert not any(line.startswith("end: ") for line in done.more), "it has not ended"
         else:
             done = at(server.address, *limit, state=state)
             assert re.search(text, done.text), done.text
