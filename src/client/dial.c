@@ -177,6 +177,8 @@ static int dial_internet(const struct target *target, unsigned wait_ms, struct d
     while (now < deadline_ns && !is_over(&race)) {
         if (race.next < target->count && now >= race.next_ns)
             start_next(&race, now);
+        if (is_over(&race)) /* the last one failed at once: there is nothing to wait for */
+            break;
         wait_for_news(&race, now, deadline_ns);
         now = clock_ns();
         if (look(&race, now)) {

@@ -255,6 +255,24 @@ static void datagrams_can_be_answered(void **state)
     close(fd);
 }
 
+/* As without IPv6, or without a route. */
+static void failing_at_once_is_not_waited_for(void **state)
+{
+    struct target target = {.type = SOCK_STREAM, .port = 1, .count = 2};
+    struct dial dial;
+    uint64_t begin_ns = clock_ns();
+
+    (void) state;
+    for (unsigned i = 0; i < target.count; i++) {
+        target.addresses[i].any.sa_family = AF_MAX;
+        target.addresses[i].length = sizeof(struct sockaddr_in);
+    }
+    assert_int_equal(dial_connect(&target, LONG_MS, &dial), -1);
+    assert_int_equal(dial.errors[0], EAFNOSUPPORT);
+    assert_int_equal(dial.errors[1], EAFNOSUPPORT);
+    assert_true(clock_ns() - begin_ns < in_ns(LONG_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_refusal_costs_no_time),
         cmocka_unit_test(a_silent_one_is_overtaken),
         cmocka_unit_test(nobody),
+        cmocka_unit_test(failing_at_once_is_not_waited_for),
         cmocka_unit_test_teardown(paths, path_close),
         cmocka_unit_test_teardown(the_wrong_kind_of_path, path_close),
         cmocka_unit_test(a_path_whose_queue_is_full),
