@@ -86,7 +86,7 @@ static bool is_as_expected(const struct listening *listening, bool *is_all)
     for (unsigned i = 0; i < PARTS_MAX; i++) {
         struct span part = listening->expected[i];
         size_t length = left < part.length ? left : part.length;
-        if (length > 0 && memcmp(data, part.data, length) != 0)
+        if (part.data != NULL && memcmp(data, part.data, length) != 0)
             return false;
         missing += part.length - length;
         data += length;
@@ -194,8 +194,10 @@ static enum heard_kind listen_for(const struct listening *listening, struct hear
 
 enum heard_kind dialogue_greeting(struct dialogue *dialogue, uint64_t deadline_ms, struct heard *heard)
 {
-    struct listening listening = {
-        .dialogue = dialogue, .expected = {words_of_hellod()->prompt}, .deadline_ms = deadline_ms};
+    struct listening listening = {.dialogue = dialogue,
+                                  .expected = {words_of_hellod()->prompt},
+                                  .name = {"", 0},
+                                  .deadline_ms = deadline_ms};
 
     return listen_for(&listening, heard);
 }
