@@ -73,6 +73,14 @@ static int set_family(struct target_wish *wish, int family)
     return 0;
 }
 
+/* As a line from a pipe: what it is put into has room for no more. */
+static int take_name(const char *name)
+{
+    if (name[0] == '\0' || strchr(name, '\n') != NULL)
+        return usage("a name is one line that is not empty", "");
+    return strlen(name) <= INPUT_MAX ? 0 : usage("a name is too long", "");
+}
+
 /* Takes one option; 0, or -1 after saying what is wrong. */
 static int take(struct talk_options *options, int option)
 {
@@ -88,9 +96,7 @@ static int take(struct talk_options *options, int option)
         return read_wait(optarg, &options->wait_ms);
     case 'm':
         options->message = optarg;
-        if (optarg[0] != '\0' && strlen(optarg) <= INPUT_MAX && strchr(optarg, '\n') == NULL)
-            return 0;
-        return usage("a name is one line of 1 to 65535 bytes", "");
+        return take_name(optarg);
     case 'V':
         puts("helloc " HELLOD_VERSION);
         options->done = true;
