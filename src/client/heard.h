@@ -22,13 +22,14 @@ struct heard {
     int error; /* HEARD_END: errno of what broke it off, 0 when it was closed */
 };
 
-/* Makes the words the LENGTH bytes at TEXT but for a line ending; behind them there is room for a NUL. */
+/* Makes the words the LENGTH bytes at TEXT but for a line ending, LF or CR LF; there is room for a NUL. */
 static inline void heard_set(struct heard *heard, char *text, size_t length)
 {
-    if (length > 0 && text[length - 1] == '\n')
+    if (length > 0 && text[length - 1] == '\n') {
         length--;
-    if (length > 0 && text[length - 1] == '\r')
-        length--;
+        if (length > 0 && text[length - 1] == '\r')
+            length--;
+    }
     text[length] = '\0';
     heard->words = text;
     heard->length = length;

@@ -324,6 +324,14 @@ def test_an_answer_of_two_lines_stays_one():
         assert helloc("-u", *server.operands, text=b"Ada\n").stdout == b"one\\x0a\\x1b[2JAda\n"
 
 
+def test_an_answer_may_end_in_cr():
+    """Alone it ends no line: it belongs to the answer."""
+    with Datagrams(hostile.replies(lambda name: name + b"\r")) as server:
+        assert helloc("-u", *server.operands, text=b"Ada\n").stdout == b"Ada\r\n"
+    with Streams(chunks(lambda name: [b"Moin\r"])) as server:
+        assert helloc("-W", LONG, *server.operands, text=b"Ada\nBob\n").stdout == b"Moin\r\nMoin\r\n"
+
+
 def test_it_closes_after_each_answer():
     """The answer counts although the end follows; the next name finds nobody."""
     with Streams(hostile.after_name(greeting)) as server:
