@@ -244,10 +244,10 @@ enum heard_kind dialogue_ask(struct dialogue *dialogue, const char *name, size_t
 
 enum heard_kind dialogue_overhear(struct dialogue *dialogue, struct heard *heard)
 {
-    size_t before = dialogue->used;
     enum heard_kind kind = receive(dialogue, heard);
 
-    heard_set(heard, dialogue->buffer + before, dialogue->used - before);
+    heard_set(heard, dialogue->buffer, dialogue->used);
+    dialogue->used = 0;
     return kind;
 }
 

@@ -607,3 +607,24 @@ def test_it_speaks_up_while_one_types(home, words, end, shown, code):
             if code is None:
                 terminal.type("quit\r")
             assert terminal.wait_end() == (code or DONE)
+
+
+def test_what_it_says_unasked_does_not_add_up(home):
+    """However much is said while nobody asks, all of it was heard: it is no flood."""
+
+    def rambles(connection, server):
+        connection.sendall(PROMPT)
+        server.go.wait(LONG)
+        for _ in range(200):
+            connection.sendall(b"x" * 999 + b"\n")
+        connection.sendall(b"the end\n")
+        hostile.silent(connection, server)
+
+    with Streams(rambles) as server:
+        server.go = threading.Event()
+        with Terminal(*server.operands, env=home) as terminal:
+            at = terminal.wait_for(rb"Your input: ")
+            server.go.set()
+            terminal.wait_for(rb"the end\r\nYour input: ", at)
+            terminal.type("quit\r")
+            assert terminal.wait_end() == DONE
