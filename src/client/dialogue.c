@@ -15,6 +15,7 @@
 enum {
     QUIET_MS =
         200, /* after that, words without an end are over: more than a network's jitter, hardly a wait */
+    SILENCE_MS = 1000, /* after that, a server is taken for one that does not speak first */
     PARTS_MAX = 3
 };
 
@@ -153,12 +154,26 @@ static enum verdict judge(const struct listening *listening)
     return wants_line && dialogue->lines ? VERDICT_MORE : judge_chunk(listening);
 }
 
+/* Drops hellod's greeting where an answer should begin: the server was only slow. */
+static void drop_late_greeting(struct dialogue *dialogue)
+{
+    struct span prompt = words_of_hellod()->prompt;
+
+    if (!dialogue->ungreeted || dialogue->used < prompt.length ||
+        memcmp(dialogue->buffer, prompt.data, prompt.length) != 0)
+        return;
+    dialogue->ungreeted = false;
+    dialogue->used -= prompt.length;
+    memmove(dialogue->buffer, dialogue->buffer + prompt.length, dialogue->used);
+}
+
 /* Receives until the words are complete, or cannot be. */
 static enum heard_kind receive_words(const struct listening *listening, struct heard *heard)
 {
     struct dialogue *dialogue = listening->dialogue;
 
     for (;;) {
+        drop_late_greeting(dialogue);
         enum verdict verdict = judge(listening);
         uint64_t until_ms = listening->deadline_ms, quiet_ms = clock_ms() + QUIET_MS;
         if (verdict == VERDICT_COMPLETE)
@@ -198,8 +213,14 @@ enum heard_kind dialogue_greeting(struct dialogue *dialogue, uint64_t deadline_m
                                   .expected = {words_of_hellod()->prompt},
                                   .name = {"", 0},
                                   .deadline_ms = deadline_ms};
+    uint64_t silence_ms = clock_ms() + SILENCE_MS;
 
-    return listen_for(&listening, heard);
+    dialogue->ungreeted =
+        !wait_for(dialogue->fd, POLLIN, silence_ms < deadline_ms ? silence_ms : deadline_ms);
+    if (!dialogue->ungreeted)
+        return listen_for(&listening, heard);
+    heard_set(heard, dialogue->buffer, 0);
+    return HEARD_NOTHING;
 }
 
 /* Sends NAME in one piece, because what comes in pieces may be taken for several chunks. Returns 0
@@ -236,6 +257,7 @@ enum heard_kind dialogue_ask(struct dialogue *dialogue, const char *name, size_t
     int error = say(dialogue, name, length, deadline_ms);
     dialogue->used = 0;
     enum heard_kind kind = listen_for(&listening, heard);
+    dialogue->ungreeted = false;
     /* The kernel tells of a reset only once. */
     if (kind == HEARD_END && heard->error == 0 && error == ECONNRESET)
         heard->error = error;

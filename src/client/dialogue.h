@@ -14,19 +14,22 @@
 #include "client/heard.h"
 
 struct dialogue {
-    int fd;       /* owned; non-blocking */
-    bool packets; /* a seqpacket socket: each message is one */
-    bool chunks;  /* the server takes newlines for a part of names */
-    bool lines;   /* the server is known to answer a line with a line */
-    size_t used;  /* bytes in the buffer */
-    char *buffer; /* HEARD_MAX bytes and a NUL */
+    int fd;         /* owned; non-blocking */
+    bool packets;   /* a seqpacket socket: each message is one */
+    bool chunks;    /* the server takes newlines for a part of names */
+    bool lines;     /* the server is known to answer a line with a line */
+    bool ungreeted; /* the server has not spoken first, and has not answered yet */
+    size_t used;    /* bytes in the buffer */
+    char *buffer;   /* HEARD_MAX bytes and a NUL */
 };
 
 /* Begins on FD, connected and non-blocking, which becomes the dialogue's whatever happens; TYPE is
  * SOCK_STREAM or SOCK_SEQPACKET. Returns 0, or -1 with errno. */
 int dialogue_open(struct dialogue *dialogue, int fd, int type);
 
-/* Waits for what the server says first, until DEADLINE_MS of clock_ms(). */
+/* Waits for what the server says first, until DEADLINE_MS of clock_ms(); but not for more than a second when
+ * it says not a word (HEARD_NOTHING, no words), because not every server speaks first. One that was only slow
+ * may be asked all the same: hellod's own greeting is not taken for an answer then. */
 enum heard_kind dialogue_greeting(struct dialogue *dialogue, uint64_t deadline_ms, struct heard *heard);
 
 /* Says NAME, of 1 to HEARD_MAX bytes, and waits for the answer, until DEADLINE_MS of clock_ms(). The words

@@ -232,12 +232,14 @@ static int converse(struct talk *talk)
 
 /* ---- Beginning and end ---- */
 
-/* Listens to what the server says first. */
+/* Listens to what the server says first, if it does. */
 static int be_greeted(struct talk *talk)
 {
     struct heard heard = {.words = NULL};
     enum heard_kind kind = dialogue_greeting(&talk->dialogue, deadline_ms(talk), &heard);
 
+    if (kind == HEARD_NOTHING && heard.length == 0)
+        return EXITS_DONE; /* it may have no greeting */
     if (kind != HEARD_WORDS)
         return say_why(talk, kind, &heard);
     if (show_is_refusal(heard.words, heard.length))

@@ -18,7 +18,7 @@ import pytest
 import helloc as client
 import hostile
 from clients import PROMPT, greeting
-from configs import GREETING, HELLO
+from configs import GREETING, HELLO, UPPER
 from helloc import DONE, IO, NO_HOST, NOBODY, REFUSED, STRANGE, TOO_LATE, USAGE, Terminal, helloc
 from hellodtest import Hellod
 from hostile import Datagrams, Streams
@@ -45,6 +45,9 @@ def daemon(tmp_path_factory):
         {**GREETING, "name": "line", "framing": "line"},
         {**GREETING, "name": "words", "prompt": "Wer da?\n", "answer": "Moin %s"},
         {**GREETING, "name": "chunk words", "framing": "chunk", "prompt": "Wer da?", "answer": "%s: moin"},
+        {**GREETING, "name": "no prompt", "prompt": ""},
+        {**GREETING, "name": "no prompt chunk", "prompt": "", "framing": "chunk"},
+        UPPER,
         {"name": "stream path", "protocol": "greeting", "type": "stream", "path": f"{folder}/stream"},
         {"name": "packet path", "protocol": "greeting", "type": "seqpacket", "path": f"{folder}/packet"},
         {"name": "datagram path", "protocol": "hello", "type": "datagram", "path": f"{folder}/datagram"},
@@ -130,6 +133,17 @@ def test_one_message(daemon, name):
 def test_other_words(daemon):
     assert helloc(*operands(daemon, "words"), text=NAMES).stdout == b"Moin Ada\nMoin Bob\nMoin J\xc3\xbcrgen\n"
     assert helloc(*operands(daemon, "chunk-words"), text=NAMES).stdout == b"Ada: moin\nBob: moin\nJ\xc3\xbcrgen: moin\n"
+
+
+@pytest.mark.parametrize("name", ("no-prompt", "no-prompt-chunk"))
+def test_no_greeting(daemon, name):
+    """Who is not greeted speaks first, after a moment."""
+    assert helloc(*operands(daemon, name), text=NAMES).stdout == ANSWERS
+    assert helloc("-m", "Ada", *operands(daemon, name)).stdout == b"Hello, Ada!\n"
+
+
+def test_upper_does_not_greet(daemon):
+    assert helloc(*operands(daemon, "upper"), text=b"Ada\nBob\n").stdout == b"ADA\nBOB\n"
 
 
 @pytest.mark.parametrize("end", (b"\nEve\n", b"quit\nEve\n", b"disconnect\nEve\n"))
@@ -330,6 +344,18 @@ def test_an_answer_may_end_in_cr():
         assert helloc("-u", *server.operands, text=b"Ada\n").stdout == b"Ada\r\n"
     with Streams(chunks(lambda name: [b"Moin\r"])) as server:
         assert helloc("-W", LONG, *server.operands, text=b"Ada\nBob\n").stdout == b"Moin\r\nMoin\r\n"
+
+
+@pytest.mark.parametrize("end", (b"", b"\n"))
+def test_a_late_greeting_is_no_answer(end):
+    """A server that was only slow gets the name before it has greeted."""
+
+    def slow(connection, server):
+        for number, name in enumerate(server.names(connection)):
+            connection.sendall((b"" if number else PROMPT) + greeting(name) + end)
+
+    with Streams(slow) as server:
+        assert helloc("-W", LONG, *server.operands, text=NAMES).stdout == ANSWERS
 
 
 def test_it_closes_after_each_answer():
