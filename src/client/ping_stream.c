@@ -84,9 +84,11 @@ void ping_stream_send(struct ping_stream *stream)
     uint32_t seq = ping_side_send(stream->side, now_ns);
     int fd = dial_start(stream->target, stream->index, stream->type);
 
-    if (fd < 0 && errno == EPROTOTYPE && stream->type == SOCK_STREAM) {
-        stream->type = SOCK_SEQPACKET;
-        fd = dial_start(stream->target, stream->index, stream->type);
+    /* An abstract name is looked up by type: who is there with another one is not found. */
+    if (fd < 0 && stream->target->port == 0 && (errno == EPROTOTYPE || errno == ECONNREFUSED)) {
+        int other = stream->type == SOCK_STREAM ? SOCK_SEQPACKET : SOCK_STREAM;
+        fd = dial_start(stream->target, stream->index, other);
+        stream->type = fd < 0 ? stream->type : other;
     }
     if (fd < 0) {
         probes_fail(&stream->side->probes, seq);

@@ -4,6 +4,7 @@ Bad servers are in test_helloc_ping_hostile.py, terminals in test_helloc_ping_te
 """
 
 import json
+import os
 import re
 import signal
 import socket
@@ -13,7 +14,7 @@ import time
 import pytest
 
 import hostile
-from clients import PROMPT
+from clients import PROMPT, greeting
 from configs import GREETING, HELLO
 from hellodtest import TREE, Hellod
 from hostile import Datagrams, Streams
@@ -174,6 +175,34 @@ def test_paths(folder, kind):
     name = "datagram" if kind == "datagram" else "stream"
     assert done.lines[0] == f"PING {folder}/socket at {folder}/socket over {name}"
     assert f"{name}: 2 sent, 2 answered, 0 lost (0 %)" in done.lines
+
+
+@pytest.mark.parametrize("kind", ("SOCK_STREAM", "SOCK_SEQPACKET"))
+def test_abstract_names(kind):
+    """Such a name is looked up by type: whoever asks for the wrong one is refused, as if nobody were there."""
+    with socket.socket(socket.AF_UNIX, getattr(socket, kind)) as server:
+        server.bind("\0" + f"helloc-ping-{os.getpid()}")
+        server.listen(8)
+        with Running("-c", "2", *PATIENT, f"@helloc-ping-{os.getpid()}") as running:
+            for _ in range(2):
+                client, _ = server.accept()
+                with client:
+                    client.sendall(PROMPT)
+                    client.sendall(greeting(client.recv(100)))
+            rest = running.process.stdout.read()
+    assert "stream: 2 sent, 2 answered, 0 lost (0 %)" in rest
+
+
+def test_path_that_changes_its_type(folder):
+    """A service that is replaced by one with another type is found, and one that is away for a while."""
+    path = str(folder / "socket")
+    with Running("-i", "0.05", path) as running:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_STREAM):
+            with Streams(hostile.friendly, path=path, kind=kind):
+                running.read_until(" time=")
+            running.read_until(" lost: ")
+        code, _ = running.end(signal.SIGINT)
+    assert code == ANSWERED
 
 
 def test_path_without_anybody(folder):
