@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define NAME_BEGINS "ping-"
+#define NAME_BEGINS "PING-"
 
 enum {
     MARK_LENGTH = 8,  /* hexadecimal digits that are the same in all names of a run */
@@ -20,7 +20,7 @@ static void print_hash(const struct answer_run *run, uint32_t seq, char text[CHE
 {
     uint32_t hash = (uint32_t) hash_bytes(&run->key, &seq, sizeof(seq));
 
-    snprintf(text, CHECK_LENGTH + 1, "%08x", (unsigned) hash);
+    snprintf(text, CHECK_LENGTH + 1, "%08X", (unsigned) hash);
 }
 
 size_t answer_name(const struct answer_run *run, uint32_t seq, char name[ANSWER_NAME_MAX])
@@ -132,12 +132,12 @@ enum answer_kind answer_read(const struct answer_run *run, const char *data, siz
 }
 
 enum answer_kind answer_read_stream(const struct answer_run *run, uint32_t seq, const char *data,
-                                    size_t length)
+                                    size_t length, size_t *before)
 {
-    size_t before = length;
-    bool ends = ends_with_line(run, seq, data, &before);
+    *before = length;
+    bool ends = ends_with_line(run, seq, data, before);
 
-    if (ends && !has_mark(run, data, before))
+    if (ends && !has_mark(run, data, *before))
         return ANSWER_RIGHT;
     return has_mark(run, data, length) || find_probe(run, data, length) != 0 ? ANSWER_ALTERED
                                                                              : ANSWER_FOREIGN;

@@ -14,7 +14,7 @@
 #include "protocol/protocol.h"
 
 enum {
-    ANSWER_NAME_MAX = 40 /* room for any name: "ping-0123abcd-4294967295-4567cdef" */
+    ANSWER_NAME_MAX = 40 /* room for any name: "PING-0123ABCD-4294967295-4567CDEF" */
 };
 
 /* What one run knows. */
@@ -31,7 +31,7 @@ enum answer_kind {
 };
 
 /* Writes the name of probe SEQ to NAME and returns its length. It is plain ASCII, as a service that takes
- * text alone wants it; no NUL follows. */
+ * text alone wants it, in capitals, because the protocol "upper" does not change them; no NUL follows. */
 size_t answer_name(const struct answer_run *run, uint32_t seq, char name[ANSWER_NAME_MAX]);
 
 /* What the LENGTH bytes at DATA are, which came alone: as a datagram. One line ending (LF or CRLF) may follow
@@ -40,8 +40,9 @@ enum answer_kind answer_read(const struct answer_run *run, const char *data, siz
 
 /* What the LENGTH bytes at DATA are, which are all that a stream has brought since it was opened, greeting
  * and all: right when the answer to probe SEQ ends them (a line ending may follow) and nothing of ours comes
- * before it. Any other verdict may change as long as more can come. */
+ * before it; *BEFORE is then how many bytes, of a greeting, come before it. Any other verdict may change as
+ * long as more can come. */
 enum answer_kind answer_read_stream(const struct answer_run *run, uint32_t seq, const char *data,
-                                    size_t length);
+                                    size_t length, size_t *before);
 
 #endif

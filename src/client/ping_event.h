@@ -9,9 +9,10 @@
 /* How the time of a probe was spent; a datagram's is total alone. */
 struct ping_times {
     uint64_t connect_ns;  /* until the connection stood */
-    uint64_t greeting_ns; /* from then until the first word came */
-    uint64_t answer_ns;   /* from the sending of the name until the whole answer was there */
+    uint64_t greeting_ns; /* from then until the first word came; 0 if there was no greeting */
+    uint64_t answer_ns;   /* from then until the whole answer was there */
     uint64_t total_ns;
+    bool greeted; /* there was a greeting */
 };
 
 /* What a server said. */

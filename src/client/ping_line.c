@@ -57,8 +57,11 @@ static void print_times(const struct ping_event *event)
     const struct ping_times *times = &event->times;
 
     if (event->is_stream)
-        printf("connect=%.3f greeting=%.3f answer=%.3f ", ms(times->connect_ns), ms(times->greeting_ns),
-               ms(times->answer_ns));
+        printf("connect=%.3f ", ms(times->connect_ns));
+    if (times->greeted)
+        printf("greeting=%.3f ", ms(times->greeting_ns));
+    if (event->is_stream)
+        printf("answer=%.3f ", ms(times->answer_ns));
     printf("time=%.3f ms", ms(times->total_ns));
 }
 
@@ -120,8 +123,9 @@ static void print_json_times(const struct ping_event *event)
 
     printf(",\"time_ms\":%.6f", ms(times->total_ns));
     if (event->is_stream)
-        printf(",\"connect_ms\":%.6f,\"greeting_ms\":%.6f,\"answer_ms\":%.6f", ms(times->connect_ns),
-               ms(times->greeting_ns), ms(times->answer_ns));
+        printf(",\"connect_ms\":%.6f,\"answer_ms\":%.6f", ms(times->connect_ns), ms(times->answer_ns));
+    if (times->greeted)
+        printf(",\"greeting_ms\":%.6f", ms(times->greeting_ns));
     if (event->what == PING_ANSWERED)
         printf(",\"reordered\":%s", event->reordered ? "true" : "false");
 }

@@ -30,7 +30,8 @@ static void measure(struct ping_side *side, const struct ping_times *times)
     if (!side->is_stream)
         return;
     histogram_add(&side->connect, times->connect_ns);
-    histogram_add(&side->greeting, times->greeting_ns);
+    if (times->greeted)
+        histogram_add(&side->greeting, times->greeting_ns);
     histogram_add(&side->answer, times->answer_ns);
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "client/dial.h"
 #include "client/show.h"
+#include "protocol/protocol.h"
 
 void ping_stream_open(struct ping_stream *stream, struct ping_side *side, const struct target *target,
                       unsigned index)
@@ -39,7 +40,9 @@ static void tell_loss(struct ping_stream *stream, struct ping_call *call, const 
 
     /* A refusal or a greeting is no answer, whatever it says. */
     if (call->stage == PING_STAGE_ANSWER && call->length > call->greeting_length) {
-        bool altered = answer_read_stream(side->run, call->seq, call->data, call->length) == ANSWER_ALTERED;
+        size_t before;
+        bool altered =
+            answer_read_stream(side->run, call->seq, call->data, call->length, &before) == ANSWER_ALTERED;
         side->altered += altered;
         side->foreign += !altered;
     }
@@ -57,7 +60,7 @@ void ping_stream_expire(struct ping_stream *stream, uint32_t seq)
 {
     static const char *const why[] = {
         [PING_STAGE_CONNECT] = "no connection in time",
-        [PING_STAGE_GREETING] = "no greeting in time",
+        [PING_STAGE_GREETING] = "neither greeting nor answer in time",
         [PING_STAGE_ANSWER] = "no answer in time",
     };
 
@@ -103,6 +106,19 @@ void ping_stream_send(struct ping_stream *stream)
     call->data[0] = '\0';
 }
 
+/* Says the name without a line ending and that there will be no more: that is a whole message in every
+ * framing.
+ */
+static void say_name(struct ping_stream *stream, const struct ping_call *call)
+{
+    char name[ANSWER_NAME_MAX];
+    size_t length = answer_name(stream->side->run, call->seq, name);
+
+    /* If the server is gone, the next receive tells, after all that it has said. */
+    if (send(call->fd, name, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length)
+        shutdown(call->fd, SHUT_WR);
+}
+
 static void take_connection(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
 {
     int error = 0;
@@ -115,6 +131,7 @@ static void take_connection(struct ping_stream *stream, struct ping_call *call, 
     }
     call->connected_ns = now_ns;
     call->stage = PING_STAGE_GREETING;
+    say_name(stream, call);
 }
 
 /* Whether what has come is no greeting, but a sentence with which hellod refuses service. */
@@ -127,19 +144,19 @@ static bool is_refused(const struct ping_call *call)
     return show_is_refusal(call->data, length);
 }
 
-/* What has come is the greeting, so it is our turn. Says the name without a line ending and that there will
- * be no more: that is a whole message in every framing. */
-static void say_name(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
+/* How much of what has come first is a greeting: the built-in one ends where it ends, even if more has come
+ * with it; of other words, all but those with something of ours in them. */
+static size_t measure_greeting(const struct ping_stream *stream, const struct ping_call *call)
 {
-    char name[ANSWER_NAME_MAX];
-    size_t length = answer_name(stream->side->run, call->seq, name);
+    struct span prompt = protocol_greeting.defaults->prompt;
+    size_t before;
 
-    call->greeted_ns = now_ns;
-    call->greeting_length = call->length;
-    call->stage = PING_STAGE_ANSWER;
-    /* If the server is gone, the next receive tells, after all that it has said. */
-    if (send(call->fd, name, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length)
-        shutdown(call->fd, SHUT_WR);
+    if (call->length >= prompt.length && memcmp(call->data, prompt.data, prompt.length) == 0)
+        return prompt.length;
+    return answer_read_stream(stream->side->run, call->seq, call->data, call->length, &before) ==
+                   ANSWER_FOREIGN
+               ? call->length
+               : 0;
 }
 
 /* Reads what has come; the call may be over then. Returns whether there was something. */
@@ -163,15 +180,25 @@ static bool hear(struct ping_stream *stream, struct ping_call *call)
 static bool take_answer(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
 {
     struct ping_side *side = stream->side;
-    struct ping_times times = {.connect_ns = call->connected_ns - call->began_ns,
-                               .greeting_ns = call->greeted_ns - call->connected_ns,
-                               .answer_ns = now_ns - call->greeted_ns};
+    struct ping_times times = {.connect_ns = call->connected_ns - call->began_ns};
+    size_t greeting;
 
-    if (answer_read_stream(side->run, call->seq, call->data, call->length) != ANSWER_RIGHT)
+    if (answer_read_stream(side->run, call->seq, call->data, call->length, &greeting) != ANSWER_RIGHT)
         return false;
+    times.greeted = greeting > 0;
+    times.greeting_ns = times.greeted ? call->heard_ns - call->connected_ns : 0;
+    times.answer_ns = now_ns - call->connected_ns - times.greeting_ns;
     ping_side_answer(side, call->seq, now_ns, times);
     end(call);
     return true;
+}
+
+/* The first word is there. */
+static void take_first(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
+{
+    call->heard_ns = now_ns;
+    call->greeting_length = measure_greeting(stream, call);
+    call->stage = PING_STAGE_ANSWER;
 }
 
 static void ready(struct ping_stream *stream, struct ping_call *call)
@@ -182,14 +209,17 @@ static void ready(struct ping_stream *stream, struct ping_call *call)
         take_connection(stream, call, now_ns);
         return;
     }
-    if (!hear(stream, call) || (call->stage == PING_STAGE_ANSWER && take_answer(stream, call, now_ns)))
+    if (!hear(stream, call))
+        return;
+    bool is_first = call->stage == PING_STAGE_GREETING;
+    if (is_first)
+        take_first(stream, call, now_ns);
+    if (take_answer(stream, call, now_ns))
         return;
     if (call->length == PING_STREAM_ROOM)
         lose(stream, call, "it says too much");
-    else if (call->stage == PING_STAGE_GREETING && is_refused(call))
+    else if (is_first && is_refused(call))
         lose(stream, call, "refused");
-    else if (call->stage == PING_STAGE_GREETING)
-        say_name(stream, call, now_ns);
 }
 
 unsigned ping_stream_watch(struct ping_stream *stream, struct pollfd *fds)

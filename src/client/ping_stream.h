@@ -1,4 +1,6 @@
-/* Probes as connections: each connects, waits for the greeting, says its name, and waits for the answer. */
+/* Probes as connections: each connects, says its name, and waits for the greeting and the answer.
+ *
+ * The name does not wait for the greeting, as there are services that have none. */
 #ifndef HELLOD_CLIENT_PING_STREAM_H
 #define HELLOD_CLIENT_PING_STREAM_H
 
@@ -14,15 +16,15 @@ enum {
 enum ping_stage {
     PING_STAGE_FREE,
     PING_STAGE_CONNECT,
-    PING_STAGE_GREETING,
-    PING_STAGE_ANSWER
+    PING_STAGE_GREETING, /* the name is said, nothing has come */
+    PING_STAGE_ANSWER    /* the greeting, or some of the answer, is there */
 };
 
 struct ping_call {
     int fd;
     enum ping_stage stage;
     uint32_t seq;
-    uint64_t began_ns, connected_ns, greeted_ns;
+    uint64_t began_ns, connected_ns, heard_ns; /* heard_ns: the first word */
     size_t greeting_length;
     size_t length;
     char data[PING_STREAM_ROOM + 1]; /* all that the server has said, and a NUL */

@@ -116,8 +116,10 @@ static void print_measures(const struct ping_side *side)
     struct measure measures[4];
     unsigned count = measures_of(side, measures);
 
-    for (unsigned i = 0; i < count && side->total.count > 0; i++) {
+    for (unsigned i = 0; i < count; i++) {
         const struct histogram *histogram = measures[i].histogram;
+        if (histogram->count == 0) /* nobody greets, say */
+            continue;
         printf("%-8s %-8s %9.3f %9.3f %9.3f %9.3f\n", side->transport, measures[i].name,
                ms(histogram->least_ns), ms(histogram_percentile(histogram, MEDIAN)),
                ms(histogram_percentile(histogram, P99)), ms(histogram->most_ns));
@@ -175,8 +177,10 @@ static void print_json_measures(const struct ping_side *side)
     struct measure measures[4];
     unsigned count = measures_of(side, measures);
 
-    for (unsigned i = 0; i < count && side->total.count > 0; i++) {
+    for (unsigned i = 0; i < count; i++) {
         const struct histogram *histogram = measures[i].histogram;
+        if (histogram->count == 0) /* nobody greets, say */
+            continue;
         printf(",\"%s_ms\":{\"min\":%.6f,\"median\":%.6f,\"p99\":%.6f,\"max\":%.6f}", measures[i].name,
                ms(histogram->least_ns), ms(histogram_percentile(histogram, MEDIAN)),
                ms(histogram_percentile(histogram, P99)), ms(histogram->most_ns));

@@ -68,14 +68,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct answer_run *run = &runs[data[0] % 3];
     uint32_t seq = 1 + data[0] / 3U * 50000000U, about;
     char name[ANSWER_NAME_MAX];
-    size_t length, name_length = answer_name(run, seq, name);
+    size_t length, before, name_length = answer_name(run, seq, name);
     char *text = fill_in(data + 1, size - 1, name, name_length, &length);
 
     enum answer_kind kind = answer_read(run, text, length, &about);
-    enum answer_kind stream = answer_read_stream(run, seq, text, length);
+    enum answer_kind stream = answer_read_stream(run, seq, text, length, &before);
     assert((kind == ANSWER_RIGHT) == (about != 0 && is_answer(run, about, text, length)));
     assert(kind != ANSWER_FOREIGN || about == 0);
     assert((kind == ANSWER_FOREIGN) == (stream == ANSWER_FOREIGN));
+    assert(stream != ANSWER_RIGHT || is_answer(run, seq, text + before, length - before));
     if (is_answer(run, seq, text, length))
         assert(kind == ANSWER_RIGHT && about == seq && stream == ANSWER_RIGHT);
     free(text);

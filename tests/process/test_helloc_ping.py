@@ -15,7 +15,7 @@ import pytest
 
 import hostile
 from clients import PROMPT, greeting
-from configs import GREETING, HELLO
+from configs import GREETING, HELLO, UPPER
 from hellodtest import TREE, Hellod
 from hostile import Datagrams, Streams
 from pinging import ANSWERED, BRIEF, NONE, PATIENT, TCP_LINE, TROUBLE, UDP_LINE, counts, endless, kinds, ping, ping_json
@@ -183,6 +183,7 @@ def test_abstract_names(kind):
     with socket.socket(socket.AF_UNIX, getattr(socket, kind)) as server:
         server.bind("\0" + f"helloc-ping-{os.getpid()}")
         server.listen(8)
+        server.settimeout(10 * SLOW)
         with Running("-c", "2", *PATIENT, f"@helloc-ping-{os.getpid()}") as running:
             for _ in range(2):
                 client, _ = server.accept()
@@ -221,6 +222,29 @@ def test_other_words():
             assert ping("-a", "Na, %s? 100%%", "-c", "1", *options, *reach).returncode == ANSWERED
             done = ping_json(*BRIEF, *options, *reach)
             assert done.returncode == NONE and next(iter(done.sides.values()))["altered"] == 1
+
+
+@pytest.mark.parametrize("listener, template", (({**GREETING, "prompt": ""}, "Hello, %s!"), (UPPER, "%s")), ids=("mute", "upper"))
+def test_without_greeting(listener, template):
+    """Who does not greet is asked, too; a time that was not measured is not shown."""
+    with Hellod({"listen": [listener]}) as daemon:
+        reach = daemon.listener(listener["name"]).reach
+        done = ping("-a", template, "-c", "2", *PATIENT, *reach)
+        assert done.returncode == ANSWERED
+        for number, line in enumerate(done.lines[1:3], 1):
+            times = re.fullmatch(rf"tcp seq={number} connect=([0-9.]+) answer=([0-9.]+) time=([0-9.]+) ms", line)
+            assert abs(float(times[1]) + float(times[2]) - float(times[3])) < 0.002
+        assert "tcp: 2 sent, 2 answered, 0 lost (0 %)" in done.lines and "greeting" not in done.stdout
+        done = ping_json("-a", template, "-c", "2", *PATIENT, *reach)
+    assert done.returncode == ANSWERED and kinds(done) == [("answered", 1), ("answered", 2)]
+    for place in (*done.events, done.sides["tcp"]):
+        assert "greeting_ms" not in place and {"connect_ms", "answer_ms", "time_ms"} <= set(place)
+
+
+def test_greeting_of_own_words():
+    with Hellod({"listen": [{**GREETING, "prompt": "Wie heißt du?\n"}]}) as daemon:
+        done = ping_json("-c", "2", *PATIENT, *daemon.listener("greeting").reach)
+    assert kinds(done) == [("answered", 1), ("answered", 2)] and all("greeting_ms" in event for event in done.events)
 
 
 def test_the_tutorials_delay():

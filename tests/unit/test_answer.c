@@ -64,7 +64,7 @@ static void test_names(void **state)
     assert_string_equal(name_of(&run, 7), name_of(&run, 7));
     assert_string_not_equal(name_of(&run, 7), name_of(&run, 8));
     assert_string_not_equal(name_of(&run, 7), name_of(&other, 7));
-    assert_memory_equal(name_of(&run, UINT32_MAX), "ping-", 5);
+    assert_memory_equal(name_of(&run, UINT32_MAX), "PING-", 5);
     assert_true(strlen(name_of(&run, UINT32_MAX)) < ANSWER_NAME_MAX);
     for (const char *at = name_of(&run, 12345); *at != '\0'; at++)
         assert_true(*at > 0x20 && *at < 0x7F);
@@ -132,7 +132,7 @@ static void test_foreign(void **state)
     assert_read("", 1, ANSWER_FOREIGN, 0);
     assert_read("\n", 1, ANSWER_FOREIGN, 0);
     assert_read("Hello, Bob!", 1, ANSWER_FOREIGN, 0);
-    assert_read("Hello, ping-0000000-1-0123456!", 1, ANSWER_FOREIGN, 0);
+    assert_read("Hello, PING-0000000-1-0123456!", 1, ANSWER_FOREIGN, 0);
     assert_read("-4294967296-00000000-99999999999-00000000", 1, ANSWER_FOREIGN, 0);
     assert_read("-1-", 1, ANSWER_FOREIGN, 0);
     assert_read("-1-1234567", 1, ANSWER_FOREIGN, 0);
@@ -159,9 +159,12 @@ static void test_other_words(void **state)
 static void assert_stream(const char *text, uint32_t seq, enum answer_kind kind)
 {
     char data[200];
+    size_t before;
     size_t length = fill_in(data, text, name_of(&run, seq));
 
-    assert_int_equal(answer_read_stream(&run, 6, data, length), kind);
+    assert_int_equal(answer_read_stream(&run, 6, data, length, &before), kind);
+    if (kind == ANSWER_RIGHT)
+        assert_int_equal(before, strstr(text, "Hello") - text);
 }
 
 static void test_streams(void **state)
