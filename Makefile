@@ -229,6 +229,7 @@ install: all $(units)
 	$(INSTALL) -m 755 $(BUILD)/helloc $(BIN)
 	ln -sfr $(BIN)/helloc $(PLUGINS)/check_hello
 	$(INSTALL) -m 644 $(pages1) $(MAN)/man1
+	ln -sf helloc-check.1 $(MAN)/man1/check_hello.1
 	$(INSTALL) -m 644 man/hellod.conf.5 $(MAN)/man5
 	$(INSTALL) -m 644 man/hellod.8 man/helloctl.8 $(MAN)/man8
 	$(INSTALL) -m 644 completion/hellod.bash $(BASH)/hellod
@@ -248,7 +249,7 @@ install: all $(units)
 #: make uninstall    takes away what install put there, but not the config
 uninstall:
 	rm -f $(SBIN)/hellod $(SBIN)/helloctl $(BIN)/helloc $(PLUGINS)/check_hello \
-	    $(addprefix $(MAN)/man1/,$(notdir $(pages1))) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
+	    $(addprefix $(MAN)/man1/,$(notdir $(pages1)) check_hello.1) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
 	    $(BASH)/hellod $(BASH)/helloctl $(BASH)/helloc $(ZSH)/_hellod $(ZSH)/_helloctl $(ZSH)/_helloc \
 	    $(CONF)/hellod.conf.new \
 	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf

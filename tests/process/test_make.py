@@ -20,7 +20,11 @@ INSTALLED = {
     "usr/local/share/zsh/site-functions/_helloctl": 0o644,
     "usr/local/share/bash-completion/completions/helloc": 0o644,
     "usr/local/share/zsh/site-functions/_helloc": 0o644,
-    **{f"usr/local/share/man/man1/{page.name}": 0o644 for page in (TREE / "man").glob("*.1")},
+    "usr/local/share/man/man1/helloc.1": 0o644,
+    "usr/local/share/man/man1/helloc-bench.1": 0o644,
+    "usr/local/share/man/man1/helloc-check.1": 0o644,
+    "usr/local/share/man/man1/helloc-ping.1": 0o644,
+    "usr/local/share/man/man1/check_hello.1": 0o644,
     "usr/local/share/man/man5/hellod.conf.5": 0o644,
     "usr/local/share/man/man8/hellod.8": 0o644,
     "usr/local/share/man/man8/helloctl.8": 0o644,
@@ -108,6 +112,7 @@ def test_install(installed):
     for name, mode in INSTALLED.items():
         assert (installed / name).stat().st_mode & 0o777 == mode, name
     assert (installed / "usr/local/lib/nagios/plugins/check_hello").resolve() == installed / "usr/local/bin/helloc"
+    assert os.readlink(installed / "usr/local/share/man/man1/check_hello.1") == "helloc-check.1"
 
 
 @pytest.mark.seconds(120)
