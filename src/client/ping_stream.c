@@ -66,8 +66,11 @@ void ping_stream_expire(struct ping_stream *stream, uint32_t seq)
 
     for (unsigned i = 0; i < PING_UNDER_WAY_MAX; i++) {
         struct ping_call *call = &stream->calls[i];
-        if (call->stage != PING_STAGE_FREE && call->seq == seq)
-            tell_loss(stream, call, why[call->stage]);
+        if (call->stage == PING_STAGE_FREE || call->seq != seq)
+            continue;
+        if (call->stage == PING_STAGE_GREETING) /* it may greet no more */
+            stream->greets = false;
+        tell_loss(stream, call, why[call->stage]);
     }
 }
 
@@ -103,17 +106,19 @@ void ping_stream_send(struct ping_stream *stream)
     call->seq = seq;
     call->began_ns = now_ns;
     call->length = call->greeting_length = 0;
+    call->said = false;
     call->data[0] = '\0';
 }
 
 /* Says the name without a line ending and that there will be no more: that is a whole message in every
  * framing.
  */
-static void say_name(struct ping_stream *stream, const struct ping_call *call)
+static void say_name(struct ping_stream *stream, struct ping_call *call)
 {
     char name[ANSWER_NAME_MAX];
     size_t length = answer_name(stream->side->run, call->seq, name);
 
+    call->said = true;
     /* If the server is gone, the next receive tells, after all that it has said. */
     if (send(call->fd, name, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length)
         shutdown(call->fd, SHUT_WR);
@@ -131,7 +136,8 @@ static void take_connection(struct ping_stream *stream, struct ping_call *call, 
     }
     call->connected_ns = now_ns;
     call->stage = PING_STAGE_GREETING;
-    say_name(stream, call);
+    if (!stream->greets)
+        say_name(stream, call);
 }
 
 /* Whether what has come is no greeting, but a sentence with which hellod refuses service. */
@@ -185,7 +191,7 @@ static bool take_answer(struct ping_stream *stream, struct ping_call *call, uint
 
     if (answer_read_stream(side->run, call->seq, call->data, call->length, &greeting) != ANSWER_RIGHT)
         return false;
-    times.greeted = greeting > 0;
+    stream->greets = times.greeted = greeting > 0;
     times.greeting_ns = times.greeted ? call->heard_ns - call->connected_ns : 0;
     times.answer_ns = now_ns - call->connected_ns - times.greeting_ns;
     ping_side_answer(side, call->seq, now_ns, times);
@@ -220,6 +226,8 @@ static void ready(struct ping_stream *stream, struct ping_call *call)
         lose(stream, call, "it says too much");
     else if (is_first && is_refused(call))
         lose(stream, call, "refused");
+    else if (!call->said)
+        say_name(stream, call);
 }
 
 unsigned ping_stream_watch(struct ping_stream *stream, struct pollfd *fds)

@@ -1,6 +1,7 @@
 /* Probes as connections: each connects, says its name, and waits for the greeting and the answer.
  *
- * The name does not wait for the greeting, as there are services that have none. */
+ * There are services that do not greet, so the name does not wait for a greeting before a service is known to
+ * greet. Then it does: what comes together cannot be timed apart. */
 #ifndef HELLOD_CLIENT_PING_STREAM_H
 #define HELLOD_CLIENT_PING_STREAM_H
 
@@ -16,13 +17,14 @@ enum {
 enum ping_stage {
     PING_STAGE_FREE,
     PING_STAGE_CONNECT,
-    PING_STAGE_GREETING, /* the name is said, nothing has come */
+    PING_STAGE_GREETING, /* nothing has come */
     PING_STAGE_ANSWER    /* the greeting, or some of the answer, is there */
 };
 
 struct ping_call {
     int fd;
     enum ping_stage stage;
+    bool said; /* the name is */
     uint32_t seq;
     uint64_t began_ns, connected_ns, heard_ns; /* heard_ns: the first word */
     size_t greeting_length;
@@ -34,6 +36,7 @@ struct ping_stream {
     struct ping_side *side;
     const struct target *target;
     unsigned index; /* of the address */
+    bool greets;    /* the last answer came after a greeting */
     int type;       /* SOCK_STREAM, or SOCK_SEQPACKET, which only paths have */
     struct ping_call calls[PING_UNDER_WAY_MAX];
 };

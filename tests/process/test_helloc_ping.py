@@ -241,6 +241,31 @@ def test_without_greeting(listener, template):
         assert "greeting_ms" not in place and {"connect_ms", "answer_ms", "time_ms"} <= set(place)
 
 
+def test_name_waits_for_greeting_once_there_was_one():
+    """Else greeting and answer come together, and what each took is not to be told; a service may also cease to greet."""
+
+    def greets_last(client, server):
+        client.settimeout(0.2)
+        try:
+            early.append(client.recv(100))
+        except socket.timeout:
+            early.append(b"")
+        client.settimeout(None)
+        client.sendall(PROMPT)
+        client.sendall(greeting(early[-1] or server.receive(client)))
+
+    def mute(client, server):
+        client.sendall(greeting(server.receive(client)))
+
+    early = []
+    manner = hostile.in_turn(greets_last, greets_last, mute, mute)
+    with Streams(manner) as server:
+        done = ping_json("-c", "4", "-i", 1.5 * SLOW, "-W", 1.0 * SLOW, *server.operands)
+    assert early[0] and not early[1]
+    assert kinds(done) == [("answered", 1), ("answered", 2), ("lost", 3), ("answered", 4)]
+    assert ["greeting_ms" in event for event in done.events] == [True, True, False, False]
+
+
 def test_greeting_of_own_words():
     with Hellod({"listen": [{**GREETING, "prompt": "Wie heißt du?\n"}]}) as daemon:
         done = ping_json("-c", "2", *PATIENT, *daemon.listener("greeting").reach)
