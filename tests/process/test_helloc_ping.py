@@ -224,7 +224,7 @@ def test_other_words():
             assert done.returncode == NONE and next(iter(done.sides.values()))["altered"] == 1
 
 
-@pytest.mark.parametrize("listener, template", (({**GREETING, "prompt": ""}, "Hello, %s!"), (UPPER, "%s")), ids=("mute", "upper"))
+@pytest.mark.parametrize("listener, template", (({**GREETING, "prompt": ""}, "Hello, %s!"), (UPPER, "%s")))
 def test_without_greeting(listener, template):
     """Who does not greet is asked, too; a time that was not measured is not shown."""
     with Hellod({"listen": [listener]}) as daemon:
