@@ -53,8 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > INPUT_MAX)
         return 0;
-    char *text = strndup((const char *) data, size);
+    char *text = calloc(size + 1, 1);
     assert(text != NULL);
+    memcpy(text, data, size);
     const char *error = range_parse(text, &range);
     if (error == NULL) {
         assert(fits_grammar(text));

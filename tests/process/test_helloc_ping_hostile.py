@@ -26,7 +26,8 @@ def test_stages_are_told_apart():
     with Streams(hostile.slow(0.05)) as server:
         done = ping_json("-c", "1", "-W", "20", *server.operands)
     times = done.events[0]
-    assert times["greeting_ms"] >= 50 * SLOW and times["answer_ms"] >= 50 * SLOW
+    # The server's clock runs from its own accept, which may be a little before the client sees the connection.
+    assert times["greeting_ms"] >= 45 * SLOW and times["answer_ms"] >= 45 * SLOW
     assert times["time_ms"] == pytest.approx(times["connect_ms"] + times["greeting_ms"] + times["answer_ms"])
 
 

@@ -114,8 +114,8 @@ def test_ready_is_not_said_again_when_a_worker_is_replaced():
         manager.wait_for("READY")
         pid = slots(daemon)[0]["pid"]
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: 0 in slots(daemon) and slots(daemon)[0]["pid"] != pid, 5, "another worker")
-        wait_until(lambda: slots(daemon)[0]["ready"], 5, "it to be ready")
+        wait_until(lambda: slots(daemon).get(0, {"pid": pid})["pid"] != pid, 5, "another worker")
+        wait_until(lambda: slots(daemon).get(0, {"ready": 0})["ready"], 5, "it to be ready")
         daemon.stop()
         assert len(manager.having("READY")) == 1
         assert {message.pid for message in manager.messages} == {daemon.pid}
