@@ -1,7 +1,7 @@
 /* What the master hands to its workers: services, sockets and limits as plain values, ready for use.
  *
  * A worker knows this and nothing else: no config file, no systemd, no names of users. Made by the master
- * before it forks and never changed afterwards. */
+ * before it forks; what it changes afterwards (plan_socket.ends) its workers do not see. */
 #ifndef HELLOD_WORKER_PLAN_H
 #define HELLOD_WORKER_PLAN_H
 
