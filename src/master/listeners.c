@@ -17,6 +17,12 @@
 #include "master/opening.h"
 #include "master/store.h"
 
+enum {
+    /* A service manager closes what it has in store a moment after it has said that the service is stopped,
+     * and whoever starts the service again at once finds the addresses in use. */
+    START_PATIENCE_MS = 500
+};
+
 static const char *in_words(const struct held *held, char text[WANTED_TEXT_MAX])
 {
     return wanted_text(held->type, (const struct sockaddr *) &held->address, held->length, text);
@@ -240,7 +246,8 @@ static int open_all(struct listeners *listeners, const struct config *config, co
     unsigned count = wanted_list(config, wanted);
 
     if (gather(held, before) < 0 || matching_run(config, wanted, count, held) < 0 ||
-        opening_run(config, wanted, count, listeners->plan->workers, held) < 0)
+        opening_run(config, wanted, count, listeners->plan->workers, before == NULL ? START_PATIENCE_MS : 0,
+                    held) < 0)
         return -1;
     drop_unwanted(held, before);
     if (arrange(listeners, wanted, before == NULL) < 0)

@@ -6,9 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+
+enum {
+    ASK_AGAIN_MS = 20 /* while somebody who goes has an address still */
+};
 
 static bool family_is_missing(int error)
 {
@@ -144,8 +150,22 @@ static int open_some(struct held_list *held, const struct config *config, const 
     return result;
 }
 
+/* The same, again and again until UNTIL_MS when an address is in use. */
+static int open_in_time(struct held_list *held, const struct config *config, const struct wanted *wanted,
+                        unsigned number, unsigned count, uint64_t until_ms)
+{
+    const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000};
+
+    while (open_some(held, config, wanted, number, count) < 0) {
+        if (errno != EADDRINUSE || clock_ms() >= until_ms)
+            return -1;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static int open_missing(struct held_list *held, const struct config *config, const struct wanted *wanted,
-                        unsigned number, unsigned workers)
+                        unsigned number, unsigned workers, uint64_t until_ms)
 {
     unsigned needed = config->listeners[wanted->listener].per_worker ? workers : 1;
 
@@ -157,7 +177,7 @@ static int open_missing(struct held_list *held, const struct config *config, con
         return 0;
     if (wanted->binding.length == 0)
         errno = ENODEV;
-    else if (open_some(held, config, wanted, number, needed - wanted->own) == 0)
+    else if (open_in_time(held, config, wanted, number, needed - wanted->own, until_ms) == 0)
         return 0;
     if (wanted->optional && family_is_missing(errno)) {
         log_notice("listener %s does without %s: this host does not have it",
@@ -170,12 +190,13 @@ static int open_missing(struct held_list *held, const struct config *config, con
 }
 
 int opening_run(const struct config *config, const struct wanted *wanted, unsigned wanted_count,
-                unsigned workers, struct held_list *held)
+                unsigned workers, unsigned patience_ms, struct held_list *held)
 {
+    uint64_t until_ms = clock_ms() + patience_ms;
     int result = 0;
 
     for (unsigned i = 0; i < wanted_count; i++)
-        if (open_missing(held, config, &wanted[i], i, workers) < 0)
+        if (open_missing(held, config, &wanted[i], i, workers, until_ms) < 0)
             result = -1;
     return result;
 }

@@ -20,6 +20,7 @@ import netns
 from clients import Datagram, Stream
 from configs import GREETING, HELLO, unprivileged
 from hellodtest import EXIT_SOCKETS, Hellod, refused
+from watch import wait_channel, wait_until
 
 EVERYWHERE = [{**GREETING, "address": "*"}, {**HELLO, "address": "*"}]
 WITHOUT_IPV6 = [sys.executable, "-I", "-S", str(Path(__file__).with_name("without_ipv6.py"))]
@@ -175,6 +176,17 @@ def test_port_in_use(model, reuseport, per_worker):
     ) as failed:
         assert_names(failed, model["name"], f"127.0.0.1:{port}")
         assert "Address already in use" in failed.log()
+
+
+@pytest.mark.parametrize("model", (GREETING, HELLO), ids=("tcp", "udp"))
+def test_port_that_is_given_up_late(model):
+    # A service manager reports a service as stopped some moments before it closes the sockets it had stored for it.
+    holder, port = taken(socket.SOCK_STREAM if model is GREETING else socket.SOCK_DGRAM)
+    with holder, Hellod({"listen": [{**model, "port": port}]}, ready=False) as daemon:
+        wait_until(lambda: "nanosleep" in wait_channel(daemon.pid), 5, "daemon asks once more")
+        holder.close()
+        daemon.wait_ready()
+        assert daemon.address(model["name"])[1] == port
 
 
 def test_port_in_use_ipv6(ipv6):

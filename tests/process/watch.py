@@ -47,6 +47,14 @@ def process_state(pid):
     return None if state == "Z" else state
 
 
+def wait_channel(pid):
+    """The kernel function that process PID sleeps in (/proc/PID/wchan of proc(5)), or nothing."""
+    try:
+        return Path(f"/proc/{pid}/wchan").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def children(pid):
     """The process IDs of PID's living children, sorted."""
     found = []
