@@ -4,7 +4,11 @@
  * A question is sent as a line. Most servers end their answer with a newline then; some take a line's newline
  * for a part of the name ("Hello, Bob\n!"), and are asked without from then on; some never end an answer,
  * which is over when nothing follows for a moment. So each way of framing, the tutorial's own servers, and
- * servers that send byte by byte are understood. */
+ * servers that send byte by byte are understood.
+ *
+ * Not every server speaks first, and one that does may be slow: then the name is said before the greeting has
+ * come. The first answer of a server that has not spoken yet must have the name in it, in any case; what
+ * comes before is a greeting, or the whole conversation would be shifted by one. */
 #ifndef HELLOD_CLIENT_DIALOGUE_H
 #define HELLOD_CLIENT_DIALOGUE_H
 
@@ -20,6 +24,7 @@ struct dialogue {
     bool lines;     /* the server is known to answer a line with a line */
     bool ungreeted; /* the server has not spoken first, and has not answered yet */
     size_t used;    /* bytes in the buffer */
+    size_t skipped; /* of these, in front: a greeting that was late */
     char *buffer;   /* HEARD_MAX bytes and a NUL */
 };
 
@@ -29,7 +34,7 @@ int dialogue_open(struct dialogue *dialogue, int fd, int type);
 
 /* Waits for what the server says first, until DEADLINE_MS of clock_ms(); but not for more than a second when
  * it says not a word (HEARD_NOTHING, no words), because not every server speaks first. One that was only slow
- * may be asked all the same: hellod's own greeting is not taken for an answer then. */
+ * may be asked all the same. */
 enum heard_kind dialogue_greeting(struct dialogue *dialogue, uint64_t deadline_ms, struct heard *heard);
 
 /* Says NAME, of 1 to HEARD_MAX bytes, and waits for the answer, until DEADLINE_MS of clock_ms(). The words
@@ -37,7 +42,8 @@ enum heard_kind dialogue_greeting(struct dialogue *dialogue, uint64_t deadline_m
 enum heard_kind dialogue_ask(struct dialogue *dialogue, const char *name, size_t length, uint64_t deadline_ms,
                              struct heard *heard);
 
-/* What the server has said without being asked; HEARD_NOTHING when it has not. Does not wait. */
+/* What the server has said without being asked; HEARD_NOTHING when it has not. Does not wait, but for the end
+ * of a greeting that is late. */
 enum heard_kind dialogue_overhear(struct dialogue *dialogue, struct heard *heard);
 
 /* Says goodbye if there is a connection, closes it, and frees what there is. */

@@ -155,6 +155,7 @@ static int ask(struct talk *talk, const char *name, size_t length)
 static int overhear(struct talk *talk, bool at_prompt)
 {
     struct heard heard = {.words = NULL};
+    bool is_greeting = talk->dialogue.ungreeted;
     enum heard_kind kind = dialogue_overhear(&talk->dialogue, &heard);
 
     if (at_prompt && talk->is_person && kind != HEARD_NOTHING)
@@ -167,7 +168,8 @@ static int overhear(struct talk *talk, bool at_prompt)
         return say_refused(talk, &heard);
     if (!talk->is_person)
         return EXITS_DONE; /* nobody asked: it would be taken for an answer */
-    fputs("From server: ", stdout);
+    if (!is_greeting)
+        fputs("From server: ", stdout);
     return print_words(talk, &heard);
 }
 

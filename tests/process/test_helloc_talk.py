@@ -346,16 +346,108 @@ def test_an_answer_may_end_in_cr():
         assert helloc("-W", LONG, *server.operands, text=b"Ada\nBob\n").stdout == b"Moin\r\nMoin\r\n"
 
 
-@pytest.mark.parametrize("end", (b"", b"\n"))
-def test_a_late_greeting_is_no_answer(end):
-    """A server that was only slow gets the name before it has greeted."""
+# ---- greetings that come late: the answers are not shifted ----
 
-    def slow(connection, server):
+
+def greets_late(prompt, make, gap=0, end=b"\n"):
+    """Is silent until it has got a name; then greets, waits GAP, and answers as MAKE says. A gap of None: both at once."""
+
+    def manner(connection, server):
         for number, name in enumerate(server.names(connection)):
-            connection.sendall((b"" if number else PROMPT) + greeting(name) + end)
+            if name == b"disconnect":
+                return
+            late = b"" if number else prompt
+            if late and gap is not None:
+                connection.sendall(late)
+                server.pause(gap)
+                late = b""
+            connection.sendall(late + make(name) + end)
 
-    with Streams(slow) as server:
+    return manner
+
+
+def moin(name):
+    return b"Moin " + name
+
+
+@pytest.mark.parametrize("gap", (None, 0, 0.3, 1))
+@pytest.mark.parametrize(
+    "prompt, make",
+    (
+        (PROMPT, greeting),
+        (PROMPT + b"\n", greeting),
+        (PROMPT, moin),
+        (b"Wer da?", greeting),
+        (b"Wer da?\n", moin),
+        (b"220 mail.example ESMTP\r\n", bytes.upper),
+        (b"Welcome!\n\nThere are\nmany lines.\n", moin),
+        (b"Are you Ada?\n", moin),  # by chance it has the name in it
+        (b"", moin),
+    ),
+)
+def test_a_late_greeting_is_no_answer(prompt, make, gap):
+    if b"Ada" in prompt:
+        gap = None  # later it cannot be told from an answer
+    answers = b"".join(make(name) + b"\n" for name in NAMES.split())
+    with Streams(greets_late(prompt, make, gap)) as server:
+        done = helloc("-W", LONG, *server.operands, text=NAMES)
+        assert (done.returncode, done.stdout, done.stderr) == (DONE, answers, "")
+        done = helloc("-W", LONG, "-m", "Ada", *server.operands)
+        assert (done.returncode, done.stdout, done.stderr) == (DONE, make(b"Ada") + b"\n", "")
+
+
+@pytest.mark.parametrize("gap", (None, 0, 0.3))
+def test_a_late_greeting_without_line_ends(gap):
+    with Streams(greets_late(PROMPT, greeting, gap, b"")) as server:
         assert helloc("-W", LONG, *server.operands, text=NAMES).stdout == ANSWERS
+
+
+def test_a_late_greeting_in_packets(tmp_path):
+    manner = greets_late(b"Wer da?", moin, end=b"")
+    with Streams(manner, path=tmp_path / "socket", kind=socket.SOCK_SEQPACKET) as server:
+        assert helloc("-W", LONG, *server.operands, text=b"Ada\nBob\n").stdout == b"Moin Ada\nMoin Bob\n"
+
+
+def test_a_late_greeting_byte_by_byte():
+    def drip(connection, server):
+        name = next(server.names(connection))
+        for byte in b"Wer da?\n" + moin(name) + b"\n":
+            connection.sendall(bytes([byte]))
+            server.pause(0.005)
+        hostile.silent(connection, server)
+
+    with Streams(drip) as server:
+        assert helloc("-W", LONG, "-m", "Jürgen", *server.operands).stdout == "Moin Jürgen\n".encode()
+
+
+@pytest.mark.parametrize("prompt, length", ((b"", 2000), (b"Wer da?\n", 2000)))
+def test_a_late_greeting_and_a_name_that_is_cut(prompt, length):
+    """A server that cuts names is believed by what they begin with."""
+    with Streams(greets_late(prompt, lambda name: moin(name[:1024]))) as server:
+        done = helloc("-W", LONG, "-m", "x" * length, *server.operands)
+        assert (done.returncode, done.stdout) == (DONE, moin(b"x" * 1024) + b"\n")
+
+
+@pytest.mark.parametrize(
+    "words, end, code, said",
+    (
+        (b"220 mail.example ESMTP\r\n", "wait", TOO_LATE, r'no answer from .* after "220 mail.example ESMTP"$'),
+        (b"220 mail.example\n221 Bye\n", "close", STRANGE, r'has closed the connection after "220 mail.example\\x0a221 Bye"$'),
+        (b"Sorry, the server is full.\n", "close", REFUSED, "refused: Sorry, the server is full.$"),
+        (PROMPT + b"Sorry, you have been silent for too long.\n", "close", REFUSED, "refused: Sorry, you have been silent"),
+    ),
+)
+def test_a_late_greeting_without_an_answer(words, end, code, said):
+    """What has not the name in it is no answer of a server that has not spoken first."""
+
+    def manner(connection, server):
+        next(server.names(connection))
+        hostile.says(words, end)(connection, server)
+
+    with Streams(manner) as server:
+        done = helloc("-W", 2 if code == TOO_LATE else LONG, "-m", "Ada", *server.operands)
+        assert (done.returncode, done.stdout) == (code, b""), done.stderr
+        assert re.search(said, done.stderr.strip()), done.stderr
 
 
 def test_it_closes_after_each_answer():
@@ -633,6 +725,41 @@ def test_it_speaks_up_while_one_types(home, words, end, shown, code):
             if code is None:
                 terminal.type("quit\r")
             assert terminal.wait_end() == (code or DONE)
+
+
+@pytest.mark.parametrize("pieces", (1, 100))
+def test_a_late_greeting_while_one_types(home, pieces):
+    """It is shown as a greeting, and the next answer is that to the next name."""
+
+    def manner(connection, server):
+        server.go.wait(LONG)
+        prompt = b"Wer da?\n"
+        for begin in range(0, len(prompt), pieces):
+            connection.sendall(prompt[begin : begin + pieces])
+            server.pause(0.005)
+        for _ in server.names(connection):
+            connection.sendall(b"500 Was?\n")
+
+    with Streams(manner) as server:
+        server.go = threading.Event()
+        with Terminal(*server.operands, env=home) as terminal:
+            at = terminal.wait_for(rb"^Your input: ")
+            server.go.set()
+            at = terminal.wait_for(rb"^\r\nWer da\?\r\nYour input: ", at)
+            terminal.type("Ada\r")
+            terminal.wait_for(rb"^Ada\r\nFrom server: 500 Was\?\r\nYour input: ", at)
+            terminal.type("quit\r")
+            assert terminal.wait_end() == DONE
+
+
+def test_a_greeting_later_than_the_first_name_on_a_terminal(home):
+    with Streams(greets_late(b"Wer da?\n", moin, 0.3)) as server:
+        with Terminal("-W", LONG, *server.operands, env=home) as terminal:
+            at = terminal.wait_for(rb"^Your input: ")
+            terminal.type("Ada\r")
+            terminal.wait_for(rb"^Ada\r\nFrom server: Moin Ada\r\nYour input: ", at)
+            terminal.type("quit\r")
+            assert terminal.wait_end() == DONE
 
 
 def test_what_it_says_unasked_does_not_add_up(home):
