@@ -33,19 +33,59 @@ void ping_stream_close(struct ping_stream *stream)
             end(&stream->calls[i]);
 }
 
+/* Whether what has come is no greeting, but a sentence with which hellod refuses service. */
+static bool is_refused(const struct ping_call *call)
+{
+    size_t length = call->length;
+
+    while (length > 0 && (call->data[length - 1] == '\n' || call->data[length - 1] == '\r'))
+        length--;
+    return show_is_refusal(call->data, length);
+}
+
+/* The length of what ends the line at the beginning of the LENGTH bytes at DATA, 0 if nothing does. */
+static size_t line_end(const char *data, size_t length)
+{
+    if (length > 0 && data[0] == '\n')
+        return 1;
+    return length > 1 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;
+}
+
+/* How much of what has come to no answer is a greeting. The built-in one ends where it ends. Other words are
+ * one if they came before the name was said; else, unless there is something of ours in them, their first
+ * line is. */
+static size_t measure_greeting(const struct ping_stream *stream, const struct ping_call *call)
+{
+    struct span prompt = protocol_greeting.defaults->prompt;
+    size_t before;
+
+    if (call->length >= prompt.length && memcmp(call->data, prompt.data, prompt.length) == 0)
+        return prompt.length + line_end(call->data + prompt.length, call->length - prompt.length);
+    if (call->unasked > 0)
+        return call->unasked;
+    if (stream->greets == PING_GREETS_NOT ||
+        answer_read_stream(stream->side->run, call->seq, call->data, call->length, &before) != ANSWER_FOREIGN)
+        return 0;
+    const char *newline = memchr(call->data, '\n', call->length);
+    return newline == NULL ? call->length : (size_t) (newline - call->data) + 1;
+}
+
 /* The connection ends without the right answer, because of WHY; its probe has been counted as lost. */
 static void tell_loss(struct ping_stream *stream, struct ping_call *call, const char *why)
 {
     struct ping_side *side = stream->side;
+    size_t before, greeting = measure_greeting(stream, call);
 
     /* A refusal or a greeting is no answer, whatever it says. */
-    if (call->stage == PING_STAGE_ANSWER && call->length > call->greeting_length) {
-        size_t before;
+    if (call->length > greeting && !is_refused(call)) {
         bool altered =
             answer_read_stream(side->run, call->seq, call->data, call->length, &before) == ANSWER_ALTERED;
         side->altered += altered;
         side->foreign += !altered;
     }
+    /* The next probe may find out what is a greeting of this. */
+    if (greeting > 0 && stream->greets == PING_GREETS_UNKNOWN && !is_refused(call))
+        stream->greets = PING_GREETS;
     ping_side_lose(side, call->seq, why, (struct ping_said){call->data, call->length});
     end(call);
 }
@@ -69,7 +109,7 @@ void ping_stream_expire(struct ping_stream *stream, uint32_t seq)
         if (call->stage == PING_STAGE_FREE || call->seq != seq)
             continue;
         if (call->stage == PING_STAGE_GREETING) /* it may greet no more */
-            stream->greets = false;
+            stream->greets = PING_GREETS_NOT;
         tell_loss(stream, call, why[call->stage]);
     }
 }
@@ -105,7 +145,7 @@ void ping_stream_send(struct ping_stream *stream)
     call->stage = PING_STAGE_CONNECT;
     call->seq = seq;
     call->began_ns = now_ns;
-    call->length = call->greeting_length = 0;
+    call->length = call->unasked = 0;
     call->said = false;
     call->data[0] = '\0';
 }
@@ -119,6 +159,7 @@ static void say_name(struct ping_stream *stream, struct ping_call *call)
     size_t length = answer_name(stream->side->run, call->seq, name);
 
     call->said = true;
+    call->unasked = call->length;
     /* If the server is gone, the next receive tells, after all that it has said. */
     if (send(call->fd, name, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length)
         shutdown(call->fd, SHUT_WR);
@@ -136,33 +177,8 @@ static void take_connection(struct ping_stream *stream, struct ping_call *call, 
     }
     call->connected_ns = now_ns;
     call->stage = PING_STAGE_GREETING;
-    if (!stream->greets)
+    if (stream->greets != PING_GREETS)
         say_name(stream, call);
-}
-
-/* Whether what has come is no greeting, but a sentence with which hellod refuses service. */
-static bool is_refused(const struct ping_call *call)
-{
-    size_t length = call->length;
-
-    while (length > 0 && (call->data[length - 1] == '\n' || call->data[length - 1] == '\r'))
-        length--;
-    return show_is_refusal(call->data, length);
-}
-
-/* How much of what has come first is a greeting: the built-in one ends where it ends, even if more has come
- * with it; of other words, all but those with something of ours in them. */
-static size_t measure_greeting(const struct ping_stream *stream, const struct ping_call *call)
-{
-    struct span prompt = protocol_greeting.defaults->prompt;
-    size_t before;
-
-    if (call->length >= prompt.length && memcmp(call->data, prompt.data, prompt.length) == 0)
-        return prompt.length;
-    return answer_read_stream(stream->side->run, call->seq, call->data, call->length, &before) ==
-                   ANSWER_FOREIGN
-               ? call->length
-               : 0;
 }
 
 /* Reads what has come; the call may be over then. Returns whether there was something. */
@@ -191,20 +207,13 @@ static bool take_answer(struct ping_stream *stream, struct ping_call *call, uint
 
     if (answer_read_stream(side->run, call->seq, call->data, call->length, &greeting) != ANSWER_RIGHT)
         return false;
-    stream->greets = times.greeted = greeting > 0;
+    times.greeted = greeting > 0;
+    stream->greets = times.greeted ? PING_GREETS : PING_GREETS_NOT;
     times.greeting_ns = times.greeted ? call->heard_ns - call->connected_ns : 0;
     times.answer_ns = now_ns - call->connected_ns - times.greeting_ns;
     ping_side_answer(side, call->seq, now_ns, times);
     end(call);
     return true;
-}
-
-/* The first word is there. */
-static void take_first(struct ping_stream *stream, struct ping_call *call, uint64_t now_ns)
-{
-    call->heard_ns = now_ns;
-    call->greeting_length = measure_greeting(stream, call);
-    call->stage = PING_STAGE_ANSWER;
 }
 
 static void ready(struct ping_stream *stream, struct ping_call *call)
@@ -218,8 +227,10 @@ static void ready(struct ping_stream *stream, struct ping_call *call)
     if (!hear(stream, call))
         return;
     bool is_first = call->stage == PING_STAGE_GREETING;
-    if (is_first)
-        take_first(stream, call, now_ns);
+    if (is_first) {
+        call->heard_ns = now_ns;
+        call->stage = PING_STAGE_ANSWER;
+    }
     if (take_answer(stream, call, now_ns))
         return;
     if (call->length == PING_STREAM_ROOM)

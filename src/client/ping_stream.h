@@ -1,7 +1,7 @@
 /* Probes as connections: each connects, says its name, and waits for the greeting and the answer.
  *
- * There are services that do not greet, so the name does not wait for a greeting before a service is known to
- * greet. Then it does: what comes together cannot be timed apart. */
+ * There are services that do not greet, so the name does not wait for a greeting before a service has said
+ * something that may have been one. Then it does: what comes together cannot be told, nor timed, apart. */
 #ifndef HELLOD_CLIENT_PING_STREAM_H
 #define HELLOD_CLIENT_PING_STREAM_H
 
@@ -21,13 +21,20 @@ enum ping_stage {
     PING_STAGE_ANSWER    /* the greeting, or some of the answer, is there */
 };
 
+/* Whether the service speaks first. */
+enum ping_greets {
+    PING_GREETS_UNKNOWN,
+    PING_GREETS,
+    PING_GREETS_NOT /* an answer came without a greeting, or one was waited for in vain */
+};
+
 struct ping_call {
     int fd;
     enum ping_stage stage;
     bool said; /* the name is */
     uint32_t seq;
     uint64_t began_ns, connected_ns, heard_ns; /* heard_ns: the first word */
-    size_t greeting_length;
+    size_t unasked;                            /* bytes that had come before the name was said */
     size_t length;
     char data[PING_STREAM_ROOM + 1]; /* all that the server has said, and a NUL */
 };
@@ -36,8 +43,8 @@ struct ping_stream {
     struct ping_side *side;
     const struct target *target;
     unsigned index; /* of the address */
-    bool greets;    /* the last answer came after a greeting */
-    int type;       /* SOCK_STREAM, or SOCK_SEQPACKET, which only paths have */
+    enum ping_greets greets;
+    int type; /* SOCK_STREAM, or SOCK_SEQPACKET, which only paths have */
     struct ping_call calls[PING_UNDER_WAY_MAX];
 };
 
