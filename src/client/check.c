@@ -29,27 +29,6 @@ static int make_name(char name[NAME_MAX_BYTES])
     return 0;
 }
 
-/* True when ERROR is this system's, and says nothing of the service. */
-static bool is_own(int error)
-{
-    static const int own[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAFNOSUPPORT, EACCES, EPERM, EADDRNOTAVAIL};
-
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        if (error == own[i])
-            return true;
-    return false;
-}
-
-/* Why nobody was reached: what one address says of the service counts more than what this system could not
- * do. */
-static enum check_state unreached_state(const struct target *target, const struct dial *dial)
-{
-    for (unsigned i = 0; i < target->count; i++)
-        if (!is_own(dial->errors[i]))
-            return CHECK_CRITICAL;
-    return CHECK_UNKNOWN;
-}
-
 static bool breaks(const struct check_threshold *threshold, uint64_t us)
 {
     return threshold->text != NULL && range_alerts(&threshold->range, (double) us / 1e6);
@@ -59,7 +38,7 @@ static enum check_state state_of(const struct check_options *options, const stru
                                  const struct check_ask *ask)
 {
     if (!ask->reached)
-        return unreached_state(target, &ask->dial);
+        return dial_is_ours(target, &ask->dial) ? CHECK_UNKNOWN : CHECK_CRITICAL;
     if (ask->verdict == CHECK_REFUSED)
         return CHECK_WARNING;
     if (ask->verdict != CHECK_RIGHT || breaks(&options->critical, ask->answer_us))

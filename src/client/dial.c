@@ -196,6 +196,24 @@ int dial_connect(const struct target *target, unsigned wait_ms, struct dial *dia
     return target->port == 0 ? dial_path(target, wait_ms, dial) : dial_internet(target, wait_ms, dial);
 }
 
+static bool is_ours(int error)
+{
+    static const int ours[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAFNOSUPPORT, EACCES, EPERM, EADDRNOTAVAIL};
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (error == ours[i])
+            return true;
+    return false;
+}
+
+bool dial_is_ours(const struct target *target, const struct dial *dial)
+{
+    for (unsigned i = 0; i < target->count; i++)
+        if (!is_ours(dial->errors[i]))
+            return false;
+    return true;
+}
+
 /* What ERROR means for somebody who wants to connect to TARGET. */
 static const char *reason(const struct target *target, int error)
 {

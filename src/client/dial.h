@@ -3,6 +3,7 @@
 #ifndef HELLOD_CLIENT_DIAL_H
 #define HELLOD_CLIENT_DIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -28,6 +29,10 @@ int dial_start(const struct target *target, unsigned index, int type);
  * is there is taken. What listens at a path may be a stream or a seqpacket socket. Returns 0, and the caller
  * closes dial->fd; or -1, and dial->errors says why. */
 int dial_connect(const struct target *target, unsigned wait_ms, struct dial *dial);
+
+/* Whether nothing that went wrong says anything of TARGET, as this system could not even try: it has no
+ * memory, no descriptors, no such address family, or no right to. */
+bool dial_is_ours(const struct target *target, const struct dial *dial);
 
 /* Writes what went wrong with each address of TARGET to OUT, as in "[::1]:3288: Connection refused;
  * 127.0.0.1:3288: no answer", without newline; of a path, which is the target's name, the reason alone. */

@@ -9,7 +9,7 @@ enum client_exit {
     EXITS_USAGE = 64,    /* EX_USAGE */
     EXITS_NO_HOST = 68,  /* EX_NOHOST: the name has no address */
     EXITS_NOBODY = 69,   /* EX_UNAVAILABLE: nobody answers there */
-    EXITS_SYSTEM = 71,   /* EX_OSERR: this system has no memory, no descriptors */
+    EXITS_SYSTEM = 71,   /* EX_OSERR: this system has no memory, no descriptors, no right */
     EXITS_IO = 74,       /* EX_IOERR: standard input or output fails */
     EXITS_TOO_LATE = 75, /* EX_TEMPFAIL: no answer in time */
     EXITS_STRANGE = 76   /* EX_PROTOCOL: the server broke off, or what answers is no hellod */

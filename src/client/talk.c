@@ -46,10 +46,13 @@ static uint64_t deadline_ms(const struct talk *talk)
 
 static int say_nobody(const struct talk *talk, const struct dial *dial)
 {
-    fprintf(stderr, "helloc: nobody answers at %s: ", talk->target.name);
+    bool is_ours = dial_is_ours(&talk->target, dial);
+
+    fprintf(stderr, "helloc: %s %s: ", is_ours ? "this system cannot reach" : "nobody answers at",
+            talk->target.name);
     dial_explain(stderr, &talk->target, dial);
     fputc('\n', stderr);
-    return EXITS_NOBODY;
+    return is_ours ? EXITS_SYSTEM : EXITS_NOBODY;
 }
 
 static void say_sample(struct heard *heard)
