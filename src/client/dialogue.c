@@ -246,6 +246,17 @@ static enum heard_kind receive_more(const struct listening *listening, enum verd
     return HEARD_NOTHING;
 }
 
+/* The same of a packet, which is a message of its own. */
+static enum verdict judge_ungreeted_packet(const struct listening *listening)
+{
+    const struct dialogue *dialogue = listening->dialogue;
+    bool is_answer = show_is_refusal(dialogue->buffer, dialogue->used);
+
+    for (size_t i = 0; i < dialogue->used && !is_answer; i++)
+        is_answer = begins_with_name(listening, dialogue->buffer + i, dialogue->used - i);
+    return is_answer ? VERDICT_COMPLETE : VERDICT_MORE;
+}
+
 /* Receives until it is known where a late greeting, if there is one, ends and the answer begins. */
 static enum heard_kind receive_greeting(const struct listening *listening, struct heard *heard)
 {
@@ -253,7 +264,8 @@ static enum heard_kind receive_greeting(const struct listening *listening, struc
 
     for (;;) {
         size_t at = 0;
-        enum verdict verdict = judge_ungreeted(listening, &at);
+        enum verdict verdict =
+            dialogue->packets ? judge_ungreeted_packet(listening) : judge_ungreeted(listening, &at);
         enum heard_kind kind = HEARD_NOTHING;
         if (verdict == VERDICT_MORE && dialogue->packets)
             dialogue->used = 0; /* the answer is a packet of its own */
