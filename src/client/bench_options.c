@@ -2,15 +2,13 @@
  */
 #include "client/bench_options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/quote.h"
+#include "client/options.h"
 
 enum {
     STREAM_CONNECTIONS = 32,
@@ -57,21 +55,13 @@ static bool wrong(const char *option, const char *wants, const char *value)
     return false;
 }
 
-/* A decimal number from LEAST to MOST at TEXT, which goes on at *END. */
-static bool number(const char *text, unsigned long least, unsigned long most, unsigned long *value,
-                   char **end)
-{
-    errno = 0;
-    *value = strtoul(text, end, 10);
-    return text[0] >= '0' && text[0] <= '9' && errno == 0 && *value >= least && *value <= most;
-}
-
 static bool whole(const char *option, const char *text, unsigned long most, unsigned *value)
 {
     unsigned long found;
-    char *end, wants[64];
+    const char *end = options_number(text, 1, most, &found);
+    char wants[64];
 
-    if (number(text, 1, most, &found, &end) && *end == '\0') {
+    if (end != NULL && *end == '\0') {
         *value = (unsigned) found;
         return true;
     }
@@ -79,16 +69,12 @@ static bool whole(const char *option, const char *text, unsigned long most, unsi
     return wrong(option, wants, text);
 }
 
-/* A decimal fraction above 0; no hexadecimal, no "inf". */
 static bool fraction(const char *option, const char *text, double least, double most, double *value)
 {
-    char *end, wants[64];
+    char wants[64];
 
-    if (text[0] != '\0' && text[strspn(text, "0123456789.")] == '\0') {
-        *value = strtod(text, &end);
-        if (*end == '\0' && *value >= least && *value <= most)
-            return true;
-    }
+    if (options_fraction(text, least, most, value))
+        return true;
     snprintf(wants, sizeof(wants), "a number from %g to %.0f", least, most);
     return wrong(option, wants, text);
 }
@@ -105,19 +91,26 @@ static bool seconds(const char *option, const char *text, double most, uint64_t 
 
 static bool sizes(const char *text, struct bench_plan *plan)
 {
-    unsigned long least, most;
-    char *end;
+    unsigned long least = 0, most;
+    const char *end = options_number(text, 1, BENCH_SIZE_MAX, &least);
 
-    if (number(text, 1, BENCH_SIZE_MAX, &least, &end)) {
-        most = least;
-        if (*end != '-' || number(end + 1, least, BENCH_SIZE_MAX, &most, &end)) {
-            plan->smallest = (unsigned) least;
-            plan->largest = (unsigned) most;
-            if (*end == '\0')
-                return true;
-        }
+    most = least;
+    if (end != NULL && *end == '-')
+        end = options_number(end + 1, least, BENCH_SIZE_MAX, &most);
+    if (end != NULL && *end == '\0') {
+        plan->smallest = (unsigned) least;
+        plan->largest = (unsigned) most;
+        return true;
     }
     return wrong("--size", "bytes as N or N-M, 1 to 60000,", text);
+}
+
+static bool set_family(struct target_wish *wish, int family)
+{
+    if (options_family(wish, family))
+        return true;
+    fputs("helloc bench: " OPTIONS_FAMILIES "\n", stderr);
+    return false;
 }
 
 static bool take(struct bench_options *options, int option, const char *value)
@@ -126,6 +119,10 @@ static bool take(struct bench_options *options, int option, const char *value)
     unsigned count;
 
     switch (option) {
+    case '4':
+        return set_family(&options->wish, AF_INET);
+    case '6':
+        return set_family(&options->wish, AF_INET6);
     case 'd':
         return seconds("--duration", value, 86400, &plan->duration_ns);
     case 'n':
@@ -153,12 +150,6 @@ static bool take(struct bench_options *options, int option, const char *value)
 static bool flag(struct bench_options *options, int option)
 {
     switch (option) {
-    case '4':
-        options->wish.family = AF_INET;
-        return true;
-    case '6':
-        options->wish.family = AF_INET6;
-        return true;
     case 'u':
         options->wish.type = SOCK_DGRAM;
         return true;
@@ -210,15 +201,12 @@ static bool complete(struct bench_options *options)
 
 static bool operands(struct bench_options *options, char **words, int count)
 {
-    if (count > 2) {
-        fputs("helloc bench: unexpected argument ", stderr);
-        quote_print(stderr, words[2]);
-        fputc('\n', stderr);
-        return false;
-    }
-    options->wish.host = count > 0 ? words[0] : NULL;
-    options->wish.port = count > 1 ? words[1] : NULL;
-    return true;
+    if (options_operands(&options->wish, count, words))
+        return true;
+    fputs("helloc bench: unexpected argument ", stderr);
+    quote_print(stderr, words[2]);
+    fputc('\n', stderr);
+    return false;
 }
 
 enum bench_options_result bench_options_read(struct bench_options *options, int argc, char **argv)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/check_text.h"
+#include "client/options.h"
 
 #ifndef HELLOD_VERSION
 #error "HELLOD_VERSION is set by the Makefile"
@@ -78,10 +79,10 @@ static bool take_range(const char *text, struct check_threshold *threshold)
 
 static bool take_timeout(const char *text, unsigned *timeout_s)
 {
-    size_t digits = strspn(text, "0123456789");
-    unsigned long seconds = digits > 0 && digits < 6 && text[digits] == '\0' ? strtoul(text, NULL, 10) : 0;
+    unsigned long seconds;
+    const char *end = options_number(text, 1, TIMEOUT_MAX_S, &seconds);
 
-    if (seconds == 0 || seconds > TIMEOUT_MAX_S)
+    if (end == NULL || *end != '\0')
         return wrong("\"%s\": a timeout is 1 to %d whole seconds", text, TIMEOUT_MAX_S);
     *timeout_s = (unsigned) seconds;
     return true;
@@ -97,10 +98,7 @@ static bool take_template(const char *text, struct check_options *options)
 
 static bool take_family(int family, struct target_wish *wish)
 {
-    if (wish->family != AF_UNSPEC && wish->family != family)
-        return wrong("-4 and -6 exclude each other");
-    wish->family = family;
-    return true;
+    return options_family(wish, family) || wrong(OPTIONS_FAMILIES);
 }
 
 /* Takes option LETTER; false if it is wrong or all that was asked for. */

@@ -2,11 +2,9 @@
 #include "client/ping_options.h"
 
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "client/options.h"
 #include "client/ping_side.h"
 
 #define LEAST_S 0.001
@@ -48,28 +46,28 @@ static bool complain(const char *what, const char *which)
     return false;
 }
 
-/* Sets *NS from TEXT, a number of seconds within the limits. */
 static bool read_seconds(const char *text, const char *what, uint64_t *ns)
 {
-    char *end;
-    double seconds = strtod(text, &end);
-
-    if (text[strspn(text, "0123456789.")] != '\0' || end == text || *end != '\0' || seconds < LEAST_S ||
-        seconds > MOST_S)
-        return complain(what, text);
-    *ns = (uint64_t) llround(seconds * 1e9);
-    return true;
+    return options_seconds(text, LEAST_S, MOST_S, ns) || complain(what, text);
 }
 
 static bool read_count(const char *text, uint32_t *count)
 {
-    size_t digits = strspn(text, "0123456789");
-    unsigned long long number = strtoull(text, NULL, 10);
+    unsigned long number;
+    const char *end = options_number(text, 1, UINT32_MAX, &number);
 
-    if (digits == 0 || digits > 10 || text[digits] != '\0' || number == 0 || number > UINT32_MAX)
+    if (end == NULL || *end != '\0')
         return complain("-c wants a number from 1 on, not", text);
     *count = (uint32_t) number;
     return true;
+}
+
+static bool set_family(struct target_wish *wish, int family)
+{
+    if (options_family(wish, family))
+        return true;
+    fputs("helloc ping: " OPTIONS_FAMILIES "\n", stderr);
+    return false;
 }
 
 /* Takes one option that getopt_long() has found. Returns false if it is wrong; that was said. */
@@ -83,11 +81,9 @@ static bool take(struct ping_options *options, int option)
         options->both = true;
         return true;
     case '4':
-        options->wish.family = AF_INET;
-        return true;
+        return set_family(&options->wish, AF_INET);
     case '6':
-        options->wish.family = AF_INET6;
-        return true;
+        return set_family(&options->wish, AF_INET6);
     case 'c':
         return read_count(optarg, &options->count);
     case 'i':
@@ -114,12 +110,8 @@ static bool take(struct ping_options *options, int option)
 /* Takes what is left of the command line, and checks what goes together. */
 static bool finish(struct ping_options *options, int count, char **operands)
 {
-    if (count > 2)
+    if (!options_operands(&options->wish, count, operands))
         return complain("unexpected argument", operands[2]);
-    if (count > 0)
-        options->wish.host = operands[0];
-    if (count > 1)
-        options->wish.port = operands[1];
     uint64_t most_ns = options->interval_ns * RATIO_MAX;
     if (options->timeout_ns == 0)
         options->timeout_ns = most_ns < DEFAULT_TIMEOUT_NS ? most_ns : DEFAULT_TIMEOUT_NS;

@@ -3,10 +3,10 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/input.h"
+#include "client/options.h"
 
 #ifndef HELLOD_VERSION
 #error "HELLOD_VERSION is set by the Makefile"
@@ -54,23 +54,17 @@ static int usage(const char *what, const char *which)
 /* Reads a time in seconds, decimals allowed, into *MS. */
 static int read_wait(const char *text, unsigned *ms)
 {
-    char *end;
-    double seconds = strtod(text, &end);
+    uint64_t ns;
 
-    if (text[strspn(text, "0123456789.")] != '\0' || *end != '\0' || end == text)
-        return usage("a time is a number of seconds, not", text);
-    if (seconds < 0.001 || seconds > WAIT_MAX_S)
+    if (!options_seconds(text, 0.001, WAIT_MAX_S, &ns))
         return usage("a time is from 0.001 to 3600 seconds, not", text);
-    *ms = (unsigned) (seconds * 1000);
+    *ms = (unsigned) (ns / 1000000);
     return 0;
 }
 
 static int set_family(struct target_wish *wish, int family)
 {
-    if (wish->family != AF_UNSPEC && wish->family != family)
-        return usage("-4 and -6 leave no address", "");
-    wish->family = family;
-    return 0;
+    return options_family(wish, family) ? 0 : usage(OPTIONS_FAMILIES, "");
 }
 
 /* As a line from a pipe: what it is put into has room for no more. */
@@ -123,9 +117,7 @@ int talk_options_read(struct talk_options *options, int argc, char **argv)
     while (!options->done && (option = getopt_long(argc, argv, "46uW:m:Vh", long_options, NULL)) != -1)
         if (take(options, option) < 0)
             return -1;
-    if (argc - optind > 2 && !options->done)
-        return usage("unexpected argument", argv[optind + 2]);
-    options->wish.host = optind < argc ? argv[optind] : NULL;
-    options->wish.port = optind + 1 < argc ? argv[optind + 1] : NULL;
-    return 0;
+    if (options->done || options_operands(&options->wish, argc - optind, argv + optind))
+        return 0;
+    return usage("unexpected argument", argv[optind + 2]);
 }

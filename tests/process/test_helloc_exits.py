@@ -84,7 +84,7 @@ BRINGS = {
     "helloc": {
         0: [meets(talk, hostile.friendly)],
         1: [meets(talk, hostile.full), meets(talk, hostile.too_idle)],
-        64: [lambda: talk("--nonsense"), lambda: talk("-4", "-6")],
+        64: [lambda: talk("--nonsense")],
         68: [unresolved(talk)],
         69: [lambda: talk(*hostile.nobody()), lambda: talk("-u", *hostile.nobody(socket.SOCK_DGRAM))],
         71: [without_descriptors, lambda: talk("-u", "127.255.255.255")],  # to all: it has no right
@@ -122,6 +122,15 @@ CASES = [
 @pytest.mark.parametrize("bring, code", CASES)
 def test_exit_code(bring, code):
     assert bring() == code
+
+
+@pytest.mark.parametrize("command, usage", (("talk", 64), ("ping", 2), ("check", 3), ("bench", 64)))
+def test_families_exclude_each_other(command, usage):
+    for words in (["-4", "-6"], ["-6", "-4"], ["-64"]):
+        done = helloc(command, *words)
+        assert done.returncode == usage
+        assert "-4 and -6 exclude each other" in done.stderr + done.stdout.decode()
+    assert helloc(command, "-4", "-4", "-h").returncode == (usage if command == "check" else 0)
 
 
 @pytest.mark.parametrize("page", BRINGS)
