@@ -12,21 +12,10 @@
 #ifndef HELLOD_CLIENT_DIALOGUE_H
 #define HELLOD_CLIENT_DIALOGUE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "client/dialogue_judge.h"
 #include "client/heard.h"
-
-struct dialogue {
-    int fd;         /* owned; non-blocking */
-    bool packets;   /* a seqpacket socket: each message is one */
-    bool chunks;    /* the server takes newlines for a part of names */
-    bool lines;     /* the server is known to answer a line with a line */
-    bool ungreeted; /* the server has not spoken first, and has not answered yet */
-    size_t used;    /* bytes in the buffer */
-    size_t skipped; /* of these, in front: a greeting that was late */
-    char *buffer;   /* HEARD_MAX bytes and a NUL */
-};
 
 /* Begins on FD, connected and non-blocking, which becomes the dialogue's whatever happens; TYPE is
  * SOCK_STREAM or SOCK_SEQPACKET. Returns 0, or -1 with errno. */

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "client/show.h"
+#include "client/dialogue_judge.c"
 
 /* The dialogue's own world: one server, no time but its. */
 #define clock_ms fake_clock_ms
