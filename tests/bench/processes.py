@@ -50,6 +50,7 @@ class Process:
     def __init__(self, argv, pipe):
         self.argv = [str(word) for word in argv]
         self.child = subprocess.Popen(self.argv, bufsize=0, stdin=subprocess.PIPE, **{pipe: subprocess.PIPE})
+        self.pid = self.child.pid  # whose processor time is read
         self.pipe = getattr(self.child, pipe)
         self.text = b""
 
@@ -72,6 +73,19 @@ class Process:
             self.text += piece
         self.text = self.text[match.end():]
         return match
+
+    def cpu_ns(self):
+        """Processor time spent so far, once nothing is left to do: that of a running process lags behind."""
+        deadline = time.monotonic() + PATIENCE_S
+        before = None
+        while time.monotonic() < deadline:
+            asleep = stat_fields(self.pid)[0] == "S"
+            now = int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+            if asleep and now == before:
+                return now
+            before = now
+            time.sleep(0.003)
+        raise Failure(f"{self.argv[0]} does not come to rest")
 
     def end(self, signum):
         """Ends it with a signal; returns the exit code."""
@@ -119,23 +133,11 @@ class Server(Process):
             self.ready_ms = (time.monotonic() - started) * 1000
             self.ports = {kind.decode(): int(port) for kind, port in
                           re.findall(rb"listener \S+: (tcp|udp) \S+:(\d+)", head)}
-            self.pid = only_child(self.child.pid) if self.argv[0].endswith("hellod") else self.child.pid
+            if self.argv[0].endswith("hellod"):
+                self.pid = only_child(self.child.pid)
         except BaseException:
             self.end(signal.SIGTERM)
             raise
-
-    def cpu_ns(self):
-        """Processor time spent so far, once nothing is left to do: that of a running process lags behind."""
-        deadline = time.monotonic() + PATIENCE_S
-        before = None
-        while time.monotonic() < deadline:
-            asleep = stat_fields(self.pid)[0] == "S"
-            now = int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
-            if asleep and now == before:
-                return now
-            before = now
-            time.sleep(0.003)
-        raise Failure(f"{self.argv[0]} does not come to rest")
 
     def cross_check(self):
         """Both ways in which the kernel tells the processor time must agree, within two ticks and 2 %."""
