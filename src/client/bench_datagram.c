@@ -28,7 +28,8 @@ static int ports_make(struct ports *ports, struct bench_load *load)
         ports->slots[i].number = i % depth;
     for (uint32_t i = 0; i < count; i++) {
         ports->all[i].slots = ports->slots + i * depth;
-        bench_port_open(load, &ports->all[i], i);
+        ports->all[i].id = i;
+        bench_port_open(load, &ports->all[i]);
     }
     return 0;
 }
@@ -63,7 +64,7 @@ static void sweep(struct ports *ports)
     for (uint32_t i = 0; i < ports->count; i++) {
         struct bench_port *port = &ports->all[i];
         if (port->fd < 0 && load->now_ns >= port->retry_ns && !bench_load_over(load))
-            bench_port_open(load, port, i);
+            bench_port_open(load, port);
         if (port->fd >= 0)
             bench_port_hear(load, port);
         bench_port_expire(load, port);

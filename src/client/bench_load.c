@@ -63,9 +63,16 @@ void bench_load_end(struct bench_load *load)
 
 int bench_load_watch(struct bench_load *load, int fd, uint32_t id)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u32 = id};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u32 = id};
 
     return epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+int bench_load_watch_room(struct bench_load *load, int fd, uint32_t id)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u32 = id};
+
+    return epoll_ctl(load->epoll_fd, EPOLL_CTL_MOD, fd, &event);
 }
 
 int bench_load_wait(struct bench_load *load, struct epoll_event events[BENCH_EVENTS])

@@ -48,8 +48,14 @@ int bench_load_start(struct bench_load *load);
  */
 void bench_load_end(struct bench_load *load);
 
-/* Watches FD, edge-triggered: an event is told once, with ID in data.u32. Returns 0, or -1 with errno. */
+/* Watches FD for input, its end and errors, edge-triggered: an event is told once, with ID in data.u32.
+ * Returns 0, or -1 with errno. */
 int bench_load_watch(struct bench_load *load, int fd, uint32_t id);
+
+/* Watches FD, which is watched, for room to send as well, once more if it was before. Only for those that
+ * lack it: on a path each message that the server takes makes room, and would be an event. Returns 0, or -1
+ * with errno. */
+int bench_load_watch_room(struct bench_load *load, int fd, uint32_t id);
 
 /* Waits for something to do: events, requests that fall due, deadlines. Returns the number of events. */
 int bench_load_wait(struct bench_load *load, struct epoll_event events[BENCH_EVENTS]);

@@ -51,7 +51,7 @@ void bench_peer_fail(struct bench_load *load, struct bench_peer *peer, enum benc
     peer->since_ns = load->now_ns;
 }
 
-void bench_peer_connect(struct bench_load *load, struct bench_peer *peer, uint32_t id)
+void bench_peer_connect(struct bench_load *load, struct bench_peer *peer)
 {
     int on = 1;
 
@@ -67,7 +67,7 @@ void bench_peer_connect(struct bench_load *load, struct bench_peer *peer, uint32
     /* Nothing waits for company on a path, nor where a request never follows another. */
     if (load->plan->depth > 1)
         setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (bench_load_watch(load, peer->fd, id) < 0)
+    if (bench_load_watch(load, peer->fd, peer->id) < 0)
         bench_peer_fail(load, peer, BENCH_OTHER);
 }
 
@@ -81,9 +81,12 @@ static void send_or_keep(struct bench_load *load, struct bench_peer *peer, const
         return;
     }
     size_t gone = sent > 0 ? (size_t) sent : 0;
-    if (gone < length)
-        memmove(peer->out, data + gone, length - gone);
     peer->out_length = length - gone;
+    if (gone == length)
+        return;
+    memmove(peer->out, data + gone, length - gone);
+    if (bench_load_watch_room(load, peer->fd, peer->id) < 0)
+        bench_peer_fail(load, peer, BENCH_OTHER);
 }
 
 void bench_peer_ask(struct bench_load *load, const struct bench_book *book, struct bench_peer *peer,

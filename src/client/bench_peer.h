@@ -25,6 +25,7 @@ struct bench_peer {
     int fd;
     uint8_t state;     /* enum bench_peer_state */
     bool waiting;      /* in the queue of those that have room, see bench_stream.c */
+    uint32_t id;       /* in events */
     unsigned owed;     /* requests sent and not answered */
     unsigned asked;    /* requests of this conversation */
     uint64_t first;    /* the number of the first name that is owed an answer */
@@ -42,8 +43,8 @@ size_t bench_peer_in_max(const struct bench_plan *plan);
 /* Room for as many names as may be on their way. */
 size_t bench_peer_out_max(const struct bench_plan *plan);
 
-/* Begins to connect, with ID as in bench_load_watch(). A failure is counted. */
-void bench_peer_connect(struct bench_load *load, struct bench_peer *peer, uint32_t id);
+/* Begins to connect. A failure is counted. */
+void bench_peer_connect(struct bench_load *load, struct bench_peer *peer);
 
 /* Closes the connection; what it is owed is counted as ERROR, or the connection itself if nothing is. */
 void bench_peer_fail(struct bench_load *load, struct bench_peer *peer, enum bench_error error);

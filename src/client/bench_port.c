@@ -44,11 +44,11 @@ int bench_port_prepare(const struct bench_plan *plan)
     return 0;
 }
 
-void bench_port_open(struct bench_load *load, struct bench_port *port, uint32_t id)
+void bench_port_open(struct bench_load *load, struct bench_port *port)
 {
     port->fd = dial_start(load->plan->target, load->plan->address, SOCK_DGRAM);
     port->retry_ns = load->now_ns + RETRY_NS;
-    if (port->fd < 0 || bench_load_watch(load, port->fd, id) < 0) {
+    if (port->fd < 0 || bench_load_watch(load, port->fd, port->id) < 0) {
         bench_tally_count(&load->tally->connection_errors[bench_load_errno(errno)], 1);
         return;
     }
@@ -132,7 +132,7 @@ void bench_port_ask(struct bench_load *load, struct bench_port *port)
         int error = errno;
         note_sent(load, port, sent, count);
         /* The queue is full: an event tells when it is not. */
-        if (sent < count && error == EAGAIN)
+        if (sent < count && error == EAGAIN && bench_load_watch_room(load, port->fd, port->id) == 0)
             return;
         if (sent < count)
             give_up(load, port, bench_load_errno(error));

@@ -18,7 +18,8 @@ struct bench_slot {
 };
 
 struct bench_port {
-    int fd; /* -1: could not be opened, to be tried again */
+    int fd;      /* -1: could not be opened, to be tried again */
+    uint32_t id; /* in events */
     uint64_t retry_ns;
     unsigned owed;
     unsigned cursor;          /* where the search for a free slot goes on */
@@ -28,8 +29,8 @@ struct bench_port {
 /* Takes the memory that batches need, for all ports of this process. Returns 0, or -1 with errno. */
 int bench_port_prepare(const struct bench_plan *plan);
 
-/* Opens the socket, with ID as in bench_load_watch(). A failure is counted. */
-void bench_port_open(struct bench_load *load, struct bench_port *port, uint32_t id);
+/* Opens the socket. A failure is counted. */
+void bench_port_open(struct bench_load *load, struct bench_port *port);
 
 /* True when another request may be sent at load->now_ns. */
 static inline bool bench_port_has_room(const struct bench_load *load, const struct bench_port *port)

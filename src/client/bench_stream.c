@@ -36,6 +36,7 @@ static int crowd_make(struct crowd *crowd, struct bench_load *load)
         bench_book_write(&crowd->book, plan) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
+        crowd->peers[i].id = (uint32_t) i;
         crowd->peers[i].first = i; /* so that an answer for another connection is seen to be wrong */
         crowd->peers[i].ring = ring - 1;
         crowd->peers[i].due_ns = crowd->due_ns + i * ring;
@@ -61,7 +62,7 @@ static void enqueue(struct crowd *crowd, struct bench_peer *peer)
     if (peer->waiting || !bench_peer_has_room(crowd->load->plan, peer))
         return;
     peer->waiting = true;
-    crowd->queue[(crowd->head + crowd->queued++) % crowd->count] = (uint32_t) (peer - crowd->peers);
+    crowd->queue[(crowd->head + crowd->queued++) % crowd->count] = peer->id;
 }
 
 /* Open loop: the requests that are due go to the connections that have room, one each in turn. */
@@ -86,7 +87,7 @@ static void go_on(struct crowd *crowd, struct bench_peer *peer)
     struct bench_load *load = crowd->load;
 
     if (peer->state == BENCH_PEER_CLOSED && peer->since_ns == 0 && !bench_load_over(load))
-        bench_peer_connect(load, peer, (uint32_t) (peer - crowd->peers));
+        bench_peer_connect(load, peer);
     if (load->pace.tick_ns > 0)
         enqueue(crowd, peer);
     else if (bench_peer_has_room(load->plan, peer) && !bench_load_over(load))
@@ -102,7 +103,7 @@ static void sweep(struct crowd *crowd)
         uint64_t age_ns = load->now_ns - peer->since_ns;
         bool waits = peer->owed > 0 || peer->state != BENCH_PEER_OPEN;
         if (peer->state == BENCH_PEER_CLOSED && age_ns >= BENCH_RETRY_MS * MS_NS && !bench_load_over(load))
-            bench_peer_connect(load, peer, i);
+            bench_peer_connect(load, peer);
         else if (peer->state != BENCH_PEER_CLOSED && waits && age_ns > load->plan->timeout_ns)
             bench_peer_fail(load, peer, BENCH_TIMEOUT);
     }
@@ -152,7 +153,7 @@ static int start(struct crowd *crowd)
     struct bench_load *load = crowd->load;
 
     for (uint32_t i = 0; i < crowd->count; i++)
-        bench_peer_connect(load, &crowd->peers[i], i);
+        bench_peer_connect(load, &crowd->peers[i]);
     while (settling(crowd) && *load->stop == 0)
         turn(crowd);
     if (bench_load_start(load) < 0)
