@@ -2,6 +2,7 @@
 #include "client/bench_book.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     CIRCLE_MIN = 256
@@ -9,7 +10,7 @@ enum {
 
 int bench_book_write(struct bench_book *book, const struct bench_plan *plan)
 {
-    const struct texts *texts = protocol_greeting.defaults;
+    const struct bench_words *words = &plan->words;
     size_t name_room = plan->largest + 1, answer_room = plan->largest + BENCH_ANSWER_EXTRA_MAX;
 
     *book = (struct bench_book){.circle = CIRCLE_MIN};
@@ -24,9 +25,9 @@ int bench_book_write(struct bench_book *book, const struct bench_plan *plan)
         return -1;
     for (size_t i = 0; i < entries; i++) {
         name_end += bench_plan_name(plan, i % book->circle, book->names + name_end);
-        book->names[name_end++] = '\n';
-        answer_end += bench_plan_answer(plan, texts, i % book->circle, book->answers + answer_end);
-        book->answers[answer_end++] = '\n';
+        memcpy(book->names + name_end, words->ending.data, words->ending.length);
+        name_end += words->ending.length;
+        answer_end += bench_plan_answer(plan, &words->texts, i % book->circle, book->answers + answer_end);
         book->names_at[i + 1] = name_end;
         book->answers_at[i + 1] = answer_end;
     }

@@ -15,8 +15,8 @@ struct bench_book {
     char *names, *answers;
 };
 
-/* Writes the book of PLAN with the greeting's words, each name and answer with a newline behind it. Returns
- * 0, or -1 with errno; bench_book_free() is due in both cases. */
+/* Writes the book of PLAN, in the words and with the line endings of plan->words. Returns 0, or -1 with
+ * errno; bench_book_free() is due in both cases. */
 int bench_book_write(struct bench_book *book, const struct bench_plan *plan);
 
 /* Frees what bench_book_write() took. */

@@ -10,6 +10,11 @@ static const struct {
 } percentiles[] = {{"p50", 500000}, {"p75", 750000},   {"p90", 900000},
                    {"p99", 990000}, {"p99_9", 999000}, {"p99_99", 999900}};
 
+static const char *type_name(int type)
+{
+    return type == SOCK_STREAM ? "stream" : type == SOCK_SEQPACKET ? "seqpacket" : "datagram";
+}
+
 static void print_load(FILE *out, const struct bench_report *report)
 {
     const struct bench_plan *plan = report->plan;
@@ -20,7 +25,8 @@ static void print_load(FILE *out, const struct bench_report *report)
     quote_print(out, plan->target->name);
     fputs(",\"address\":", out);
     quote_print(out, target_text(plan->target, plan->address, address));
-    fprintf(out, ",\"type\":\"%s\"}", plan->type == SOCK_STREAM ? "stream" : "datagram");
+    fprintf(out, ",\"type\":\"%s\",\"own_words\":%s}", type_name(plan->type),
+            plan->words.learnt ? "true" : "false");
     fprintf(out, ",\"load\":{\"loop\":\"%s\",\"rate\":", plan->rate > 0 ? "open" : "closed");
     if (plan->rate > 0)
         fprintf(out, "%.15g", plan->rate);

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "client/dial.h"
-#include "protocol/protocol.h"
 
 enum {
     IN_SIZE = 65536 /* received at once */
@@ -19,11 +18,6 @@ static const char sorry[] = "Sorry, ";
 /* Shared by all connections of a process: what was left over of an answer, and behind it what came now. */
 static char input[BENCH_SIZE_MAX + BENCH_ANSWER_EXTRA_MAX + IN_SIZE];
 
-static const struct texts *texts(void)
-{
-    return protocol_greeting.defaults;
-}
-
 size_t bench_peer_in_max(const struct bench_plan *plan)
 {
     return plan->largest + BENCH_ANSWER_EXTRA_MAX;
@@ -31,7 +25,7 @@ size_t bench_peer_in_max(const struct bench_plan *plan)
 
 size_t bench_peer_out_max(const struct bench_plan *plan)
 {
-    return (size_t) plan->depth * (plan->largest + 1) + texts()->farewell.length + 1;
+    return (size_t) plan->depth * (plan->largest + 1) + plan->words.texts.farewell.length + 1;
 }
 
 void bench_peer_close(struct bench_peer *peer)
@@ -58,7 +52,7 @@ void bench_peer_connect(struct bench_load *load, struct bench_peer *peer)
     peer->since_ns = load->now_ns;
     peer->in_length = peer->out_length = 0;
     peer->owed = peer->asked = 0;
-    peer->fd = dial_start(load->plan->target, load->plan->address, SOCK_STREAM);
+    peer->fd = dial_start(load->plan->target, load->plan->address, load->plan->type);
     if (peer->fd < 0) {
         bench_peer_fail(load, peer, bench_load_errno(errno));
         return;
@@ -67,7 +61,9 @@ void bench_peer_connect(struct bench_load *load, struct bench_peer *peer)
     /* Nothing waits for company on a path, nor where a request never follows another. */
     if (load->plan->depth > 1)
         setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (bench_load_watch(load, peer->fd, peer->id) < 0)
+    /* Where nothing is said first, all there is to wait for is that one can send. */
+    if (bench_load_watch(load, peer->fd, peer->id) < 0 ||
+        (load->plan->words.texts.prompt.length == 0 && bench_load_watch_room(load, peer->fd, peer->id) < 0))
         bench_peer_fail(load, peer, BENCH_OTHER);
 }
 
@@ -114,13 +110,18 @@ void bench_peer_ask(struct bench_load *load, const struct bench_book *book, stru
 
 static void say_farewell(struct bench_load *load, struct bench_peer *peer)
 {
-    char *out = peer->out;
+    const struct bench_words *words = &load->plan->words;
+    struct span farewell = words->texts.farewell;
 
-    memcpy(out, texts()->farewell.data, texts()->farewell.length);
-    out[texts()->farewell.length] = '\n';
     peer->state = BENCH_PEER_LEAVING;
     peer->since_ns = load->now_ns;
-    send_or_keep(load, peer, out, texts()->farewell.length + 1);
+    if (farewell.length == 0) {
+        shutdown(peer->fd, SHUT_WR);
+        return;
+    }
+    memcpy(peer->out, farewell.data, farewell.length);
+    memcpy(peer->out + farewell.length, words->ending.data, words->ending.length);
+    send_or_keep(load, peer, peer->out, farewell.length + words->ending.length);
 }
 
 /* True when the LENGTH bytes at DATA are the server's excuse, or how it begins. */
@@ -129,10 +130,19 @@ static bool is_sorry(const char *data, size_t length)
     return memcmp(data, sorry, length < sizeof(sorry) - 1 ? length : sizeof(sorry) - 1) == 0;
 }
 
+static void open_up(struct bench_load *load, struct bench_peer *peer)
+{
+    peer->state = BENCH_PEER_OPEN;
+    peer->in_length = 0;
+    load->alive_ns = load->now_ns;
+    bench_tally_count(&load->tally->connected, 1);
+    histogram_add(&load->tally->connecting, load->now_ns - peer->since_ns);
+}
+
 /* The greeting: nothing may come after it before a name was sent. */
 static void hear_greeting(struct bench_load *load, struct bench_peer *peer, const char *data, size_t length)
 {
-    struct span prompt = texts()->prompt;
+    struct span prompt = load->plan->words.texts.prompt;
 
     if (length > prompt.length || memcmp(data, prompt.data, length) != 0) {
         bench_peer_fail(load, peer, is_sorry(data, length) ? BENCH_TURNED_AWAY : BENCH_WRONG);
@@ -140,11 +150,7 @@ static void hear_greeting(struct bench_load *load, struct bench_peer *peer, cons
         memcpy(peer->in, data, length);
         peer->in_length = length;
     } else {
-        peer->state = BENCH_PEER_OPEN;
-        peer->in_length = 0;
-        load->alive_ns = load->now_ns;
-        bench_tally_count(&load->tally->connected, 1);
-        histogram_add(&load->tally->connecting, load->now_ns - peer->since_ns);
+        open_up(load, peer);
     }
 }
 
@@ -175,20 +181,35 @@ static size_t hear_right(struct bench_load *load, const struct bench_book *book,
     return bytes;
 }
 
-/* Takes one answer, of which the LENGTH bytes at DATA may be the beginning; returns its length, or 0 when it
- * is not complete. A line that is another one is a wrong answer, and the next may be right again. */
-static size_t hear_one(struct bench_load *load, const struct bench_book *book, struct bench_peer *peer,
-                       const char *data, size_t length)
+/* The length of the first answer, right or wrong, of which the LENGTH bytes at DATA may be the beginning; 0
+ * when it is not complete. EXPECTED is the right one: if nothing else shows where an answer ends, one that is
+ * no beginning of it is over. */
+static size_t answer_length(const struct bench_words *words, struct span expected, const char *data,
+                            size_t length)
 {
     const char *newline = memchr(data, '\n', length);
 
-    if (newline == NULL)
+    if (bench_words_are_lines(words))
+        return newline == NULL ? 0 : (size_t) (newline - data) + 1;
+    return length > expected.length || memcmp(data, expected.data, length) != 0 ? length : 0;
+}
+
+/* Takes one answer; returns its length, or 0 when it is not complete. After one that is wrong, the next may
+ * be right again. */
+static size_t hear_one(struct bench_load *load, const struct bench_book *book, struct bench_peer *peer,
+                       const char *data, size_t length)
+{
+    const size_t *at = book->answers_at + ((unsigned) peer->first & (book->circle - 1));
+    struct span expected = {book->answers + at[0], at[1] - at[0]};
+    size_t bytes = answer_length(&load->plan->words, expected, data, length);
+
+    if (bytes == 0)
         return 0;
     if (is_sorry(data, length)) {
         bench_peer_fail(load, peer, BENCH_TURNED_AWAY);
         return 0;
     }
-    size_t bytes = (size_t) (newline - data) + 1, right = hear_right(load, book, peer, data, bytes);
+    size_t right = hear_right(load, book, peer, data, bytes);
     if (right > 0)
         return right;
     bench_load_error(load, BENCH_WRONG, 1);
@@ -231,6 +252,7 @@ static void hear_end(struct bench_load *load, struct bench_peer *peer)
 
 static void hear(struct bench_load *load, const struct bench_book *book, struct bench_peer *peer)
 {
+    bool packets = load->plan->type == SOCK_SEQPACKET; /* one a receive */
     ssize_t got;
 
     do {
@@ -250,15 +272,18 @@ static void hear(struct bench_load *load, const struct bench_book *book, struct 
         else if (got > 0)
             bench_peer_fail(load, peer, BENCH_WRONG);
         /* An edge is told once: after a short receive the next byte makes another. */
-    } while (peer->state != BENCH_PEER_CLOSED && got == IN_SIZE);
+    } while (peer->state != BENCH_PEER_CLOSED && (got == IN_SIZE || (got > 0 && packets)));
 }
 
 void bench_peer_event(struct bench_load *load, const struct bench_book *book, struct bench_peer *peer,
                       uint32_t events)
 {
     /* If it was refused, recv(2) tells why. */
-    if (peer->state == BENCH_PEER_CONNECTING)
+    if (peer->state == BENCH_PEER_CONNECTING) {
         peer->state = BENCH_PEER_GREETING;
+        if (load->plan->words.texts.prompt.length == 0 && (events & (EPOLLERR | EPOLLHUP)) == 0)
+            open_up(load, peer);
+    }
     if (peer->state != BENCH_PEER_CLOSED && peer->out_length > 0 && (events & EPOLLOUT) != 0)
         send_or_keep(load, peer, peer->out, peer->out_length);
     if (peer->state != BENCH_PEER_CLOSED && (events & ~(uint32_t) EPOLLOUT) != 0)

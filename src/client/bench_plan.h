@@ -9,22 +9,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/bench_words.h"
 #include "client/target.h"
-#include "protocol/protocol.h"
 
 enum {
     BENCH_CONNECTIONS_MAX = 60000,
     BENCH_PROCESSES_MAX = 64,
     BENCH_DEPTH_MAX = 1024,
-    BENCH_SIZE_MAX = 60000,     /* what one datagram takes, with the answer's words around it */
-    BENCH_TAG_SIZE = 12,        /* a datagram's name begins with its number, in so many hexadecimal digits */
-    BENCH_ANSWER_EXTRA_MAX = 64 /* the words around the name, and the line ending */
+    BENCH_SIZE_MAX = 60000, /* what one datagram takes, with the answer's words around it */
+    BENCH_TAG_SIZE = 12,    /* a datagram's name begins with its number, in so many hexadecimal digits */
+    BENCH_ANSWER_EXTRA_MAX = BENCH_WORDS_MAX /* what stands around the name, the line ending included */
 };
 
 struct bench_plan {
     const struct target *target;     /* whose lifetime is the caller's */
     unsigned address;                /* the target's address that gets the load */
-    int type;                        /* SOCK_STREAM or SOCK_DGRAM */
+    int type;                        /* SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM */
+    struct bench_words words;        /* of the service */
     unsigned connections, processes; /* processes <= connections */
     unsigned depth;                  /* requests on their way at once on a connection */
     unsigned messages;               /* in a conversation; 0: it never ends */

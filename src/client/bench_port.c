@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "client/dial.h"
-#include "protocol/protocol.h"
 
 enum {
     BATCH = 64,
@@ -155,7 +154,7 @@ static void count_stray(struct bench_load *load, const struct bench_slot *slot, 
 static void take(struct bench_load *load, struct bench_port *port, const char *data, size_t length)
 {
     const struct bench_plan *plan = load->plan;
-    struct span prefix = protocol_hello.defaults->prefix;
+    struct span prefix = plan->words.texts.prefix;
     uint64_t number;
 
     if (length < prefix.length + BENCH_TAG_SIZE || !bench_plan_number(data + prefix.length, &number)) {
@@ -167,7 +166,7 @@ static void take(struct bench_load *load, struct bench_port *port, const char *d
         count_stray(load, slot, number);
         return;
     }
-    size_t bytes = bench_plan_answer(plan, protocol_hello.defaults, number, expected);
+    size_t bytes = bench_plan_answer(plan, &plan->words.texts, number, expected);
     if (bytes == length && memcmp(data, expected, bytes) == 0) {
         bench_load_answers(load, 1, bytes);
         bench_load_latency(load, slot->due_ns);

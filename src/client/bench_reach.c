@@ -2,16 +2,16 @@
 #include "client/bench_reach.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "client/bench_learn.h"
 #include "client/dial.h"
 #include "client/exits.h"
 
 enum {
-    PROBE_MS = 300 /* for each address but the last */
+    PROBE_MS = 300 /* for each address */
 };
 
 /* Networks that no stranger is reached by, in the form of struct addr_peer. */
@@ -52,37 +52,42 @@ static int reach_stream(struct bench_plan *plan)
         fputc('\n', stderr);
         return EXITS_NOBODY;
     }
-    close(dial.fd);
     plan->address = dial.index;
-    if (dial.type == SOCK_STREAM)
+    plan->type = dial.type;
+    bench_learn_stream(plan, dial.fd);
+    close(dial.fd);
+    if (plan->depth == 1 || bench_words_are_lines(&plan->words))
         return 0;
-    fprintf(stderr, "helloc bench: %s is a seqpacket socket, which bench does not know\n",
+    fprintf(stderr,
+            "helloc bench: the answers of %s are no lines, so that only one request can be on its way on a\n"
+            "connection: leave --pipeline out.\n",
             plan->target->name);
     return EXITS_USAGE;
 }
 
 /* True when somebody at address INDEX answers a datagram. */
-static bool answers(const struct bench_plan *plan, unsigned index)
+static bool answers(struct bench_plan *plan, unsigned index)
 {
     int fd = dial_start(plan->target, index, SOCK_DGRAM);
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-    char byte;
-    bool found = fd >= 0 && send(fd, "bench", 5, MSG_NOSIGNAL) == 5 && poll(&wait, 1, PROBE_MS) > 0 &&
-                 recv(fd, &byte, 1, MSG_DONTWAIT) >= 0;
+    bool found = fd >= 0 && bench_learn_datagram(plan, fd, PROBE_MS);
 
     if (fd >= 0)
         close(fd);
     return found;
 }
 
-/* An only address needs no asking: what becomes of the load tells. */
+/* One datagram for each address, and one more in case that it was lost. If nobody answers it is the last
+ * address: what becomes of the load tells. */
 static void reach_datagram(struct bench_plan *plan)
 {
-    unsigned last = plan->target->count - 1;
+    unsigned count = plan->target->count;
 
-    plan->address = 0;
-    while (plan->address < last && !answers(plan, plan->address))
-        plan->address++;
+    for (unsigned i = 0; i < 2 * count; i++) {
+        plan->address = i % count;
+        if (answers(plan, plan->address))
+            return;
+    }
+    plan->words = bench_words_builtin(SOCK_DGRAM);
 }
 
 int bench_reach(struct bench_plan *plan)

@@ -2,7 +2,9 @@
 #include "client/bench_report.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/quote.h"
 #include "client/bench_series.h"
 
 enum {
@@ -27,7 +29,7 @@ double bench_report_throughput(const struct bench_report *report)
 void bench_report_target(FILE *out, const struct bench_plan *plan)
 {
     char address[ADDR_TEXT_MAX];
-    bool stream = plan->type == SOCK_STREAM;
+    bool stream = plan->type != SOCK_DGRAM;
     const char *what = plan->target->port == 0 ? (stream ? "Stream" : "Datagrams") : stream ? "TCP" : "UDP";
 
     fprintf(out, "%s to %s", what, target_text(plan->target, plan->address, address));
@@ -36,7 +38,7 @@ void bench_report_target(FILE *out, const struct bench_plan *plan)
 void bench_report_load(FILE *out, const struct bench_plan *plan)
 {
     fprintf(out, "%u %s%s, %u on the way on each, ", plan->connections,
-            plan->type == SOCK_STREAM ? "connection" : "socket", plan->connections > 1 ? "s" : "",
+            plan->type == SOCK_DGRAM ? "socket" : "connection", plan->connections > 1 ? "s" : "",
             plan->depth);
     if (plan->rate > 0)
         fprintf(out, "%g requests/s", plan->rate);
@@ -46,6 +48,29 @@ void bench_report_load(FILE *out, const struct bench_plan *plan)
     if (plan->largest > plan->smallest)
         fprintf(out, " to %u", plan->largest);
     fputs(" bytes", out);
+}
+
+static void print_span(FILE *out, const char *before, struct span span)
+{
+    char text[BENCH_WORDS_MAX + 1];
+
+    /* The line ending says nothing to a reader. */
+    if (span.length > 0 && span.data[span.length - 1] == '\n')
+        span.length--;
+    memcpy(text, span.data, span.length);
+    text[span.length] = '\0';
+    fputs(before, out);
+    quote_print(out, text);
+}
+
+static void print_words(FILE *out, const struct bench_words *words)
+{
+    if (!words->learnt)
+        return;
+    print_span(out, "words         the service's own: first ", words->texts.prompt);
+    print_span(out, ", before a name ", words->texts.prefix);
+    print_span(out, ", after it ", words->texts.suffix);
+    fputc('\n', out);
 }
 
 static void print_errors(FILE *out, const char *head, const uint64_t counts[BENCH_ERRORS])
@@ -82,7 +107,7 @@ static void print_connections(FILE *out, const struct bench_report *report)
     const struct bench_tally *tally = report->tally;
     uint64_t failed = bench_tally_errors(tally->connection_errors);
 
-    if (report->plan->type == SOCK_STREAM || failed > 0) {
+    if (report->plan->type != SOCK_DGRAM || failed > 0) {
         fprintf(out, "connections   %" PRIu64 " made, %" PRIu64 " failed", tally->connected, failed);
         if (report->plan->messages > 0)
             fprintf(out, ", %" PRIu64 " conversations of %u", tally->conversations, report->plan->messages);
@@ -126,6 +151,7 @@ void bench_report_text(FILE *out, const struct bench_report *report)
     fprintf(out, "%s\n", report->interrupted ? "; interrupted" : "");
     bench_report_load(out, report->plan);
     fputs("\n\n", out);
+    print_words(out, &report->plan->words);
     print_requests(out, report);
     print_connections(out, report);
     if (tally->sent > 0)

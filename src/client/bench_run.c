@@ -46,7 +46,7 @@ static void load_and_exit(const struct run *run, unsigned index)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int result = bench_load_begin(&load, &part, &run->shared->tallies[index], &run->shared->stop);
     if (result == 0)
-        result = part.type == SOCK_STREAM ? bench_stream_run(&load) : bench_datagram_run(&load);
+        result = part.type == SOCK_DGRAM ? bench_datagram_run(&load) : bench_stream_run(&load);
     if (result < 0)
         run->shared->errors[index] = errno;
     bench_load_end(&load);

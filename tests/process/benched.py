@@ -19,7 +19,7 @@ measures = pytest.mark.skipif("HELLOD_SANITIZED" in os.environ, reason="measures
 LATENCY = dict.fromkeys(("least", "p50", "p75", "p90", "p99", "p99_9", "p99_99", "most", "mean"), float) | {"count": int}
 
 SCHEMA = {
-    "target": {"name": str, "address": str, "type": str},
+    "target": {"name": str, "address": str, "type": str, "own_words": bool},
     "load": {
         "loop": str,
         "rate": float,

@@ -13,11 +13,14 @@ import pytest
 
 from benched import FAILED, bench, check, daemon_with_paths, measures, operands
 from clients import PROMPT, greeting
-from configs import GREETING
-from helloc import command
+from configs import GREETING, HELLO
+from helloc import command, helloc
 from hellodtest import Hellod
 from hostile import Datagrams, Streams
 from watch import SLOW, wait_until
+
+
+PROBE = 1  # the request by which the words are learnt
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +48,16 @@ def daemon(tmp_path_factory):
     ),
     ids=lambda words: " ".join(map(str, words)),
 )
-@pytest.mark.parametrize("name", ("greeting", "stream"))
+@pytest.mark.parametrize("name", ("greeting", "stream", "packet"))
 def test_counts_of_streams(daemon, name, options):
+    if name == "packet" and "-p" in options:
+        pytest.skip("refused: see test_packets_have_no_pipeline")
     before = daemon.at_rest()
     report = bench(*options, *operands(daemon, name))
     after = daemon.at_rest()
     count = options[1]
     assert report["requests"]["sent"] == report["requests"]["answered"] == count
-    assert after["answers"] - before["answers"] == count
+    assert after["answers"] - before["answers"] == count + PROBE
     if "-m" in options:
         each = options[options.index("-m") + 1]
         assert report["connections"]["conversations"] >= count // each - report["load"]["connections"]
@@ -69,7 +74,7 @@ def test_counts_of_datagrams(daemon, name, options):
     report = bench("-u", *options, *operands(daemon, name))
     after = daemon.at_rest()
     assert report["requests"]["answered"] == options[1]
-    assert after["datagram_answers"] - before["datagram_answers"] == options[1]
+    assert after["datagram_answers"] - before["datagram_answers"] == options[1] + PROBE
     assert report["besides"] == {"late": 0, "doubled": 0, "strange": 0}
 
 
@@ -79,6 +84,55 @@ def test_duration(daemon):
     assert 0.5 <= report["seconds"] < time.monotonic() - began
     assert report["load"]["loop"] == "closed" and report["load"]["rate"] is None
     assert abs(report["throughput"] - report["requests"]["answered"] / report["seconds"]) < 1
+
+
+# ---- a service with words of its own ----
+
+OWN = {"prompt": "Wie heißt du?", "answer": "Servus, %s (100 %%).", "farewell": "pfiat di"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        OWN,
+        {"prompt": "What's your name? "},
+        {"prompt": "What"},
+        {"prompt": ""},
+        {"answer": "%s"},
+        {"answer": "Hello, %s!!"},
+        {"farewell": "bye"},
+        {"framing": "chunk"},
+        {"framing": "chunk", **OWN},
+        {"framing": "line", "prompt": "x" * 255, "answer": "%s" + "y" * 253},
+    ),
+    ids=str,
+)
+def test_words_of_its_own(words):
+    """They are learnt before the load, and so is whether the farewell works; if not, a half-close ends a conversation."""
+    with Hellod({"listen": [{**GREETING, **words}], "workers": 1}) as other:
+        where = operands(other, "greeting")
+        for options in ([], ["-r", 2000], ["-m", 3]):
+            report = bench("-n", 200, "-c", 5, "-W", "0.3", *options, *where)
+            assert report["requests"]["answered"] == 200
+            assert report["target"]["own_words"] == (list(words) != ["farewell"])
+        assert report["connections"]["conversations"] >= 200 // 3 - 5
+        if words.get("framing") != "chunk":
+            assert bench("-n", 500, "-p", 20, "-W", "0.3", *where)["requests"]["answered"] == 500
+        else:
+            assert "leave --pipeline out" in helloc("bench", "-n", 500, "-p", 20, *where).stderr
+
+
+@pytest.mark.parametrize("answer", ("Servus, %s.", "%s", "Hello, %s!!"))
+def test_words_of_its_own_in_datagrams(answer):
+    with Hellod({"listen": [{**HELLO, "answer": answer}], "workers": 1}) as other:
+        report = bench("-u", "-n", 500, *operands(other, "hello"))
+    assert report["requests"]["answered"] == 500 and report["target"]["own_words"]
+
+
+def test_words_of_its_own_are_said():
+    with Hellod({"listen": [{**GREETING, **OWN}], "workers": 1}) as other:
+        done = helloc("bench", "-n", 5, *operands(other, "greeting"))
+    assert 'own: first "Wie heißt du?", before a name "Servus, ", after it " (100 %)."' in done.stdout.decode()
 
 
 @measures
@@ -193,5 +247,5 @@ def test_server_that_never_recovers():
     with Streams(Stalls(50, 3600).stream) as server:
         report = bench("-d", "0.5", "-r", 200, "-c", 1, "-W", "0.3", *server.operands, code=FAILED)
     requests = report["requests"]
-    assert requests["answered"] == 49 and requests["errors"]["timeout"] >= 1
+    assert requests["answered"] == 49 - PROBE and requests["errors"]["timeout"] >= 1
     assert requests["sent"] + requests["unsent"] == 100 and requests["unsent"] > 0
