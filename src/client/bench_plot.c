@@ -6,20 +6,21 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "client/bench_axis.h"
 #include "client/bench_series.h"
 
 enum {
     WIDTH = 880,
-    HEIGHT = 700,
+    HEIGHT = 716,
     LEFT = 84,
     RIGHT = 848,
-    LATENCY_TOP = 112,
-    LATENCY_BOTTOM = 360,
-    RATE_TOP = 444,
-    RATE_BOTTOM = 640,
+    LATENCY_TOP = 128,
+    LATENCY_BOTTOM = 376,
+    RATE_TOP = 460,
+    RATE_BOTTOM = 656,
+    TARGET_CHARACTERS = 80, /* fit on a line, even if they are wide ones */
     POINTS_MAX = 100,
     STEPS = 400 /* of the percentile curve */
 };
@@ -45,34 +46,77 @@ static const struct {
 } marks[] = {{"0 %", 0},         {"50 %", 500000},    {"90 %", 900000},     {"99 %", 990000},
              {"99.9 %", 999000}, {"99.99 %", 999900}, {"99.999 %", 999990}, {"99.9999 %", 999999}};
 
-/* Text from outside, as XML wants it. */
-static void print_subject(FILE *out, const struct bench_report *report)
+/* The characters of UTF-8 TEXT, and where number INDEX of them begins. */
+static size_t characters(const char *text)
 {
-    char *title = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&title, &length);
+    size_t count = 0;
 
-    if (memory == NULL)
-        return;
-    bench_report_target(memory, report->plan);
-    fputs(": ", memory);
-    bench_report_load(memory, report->plan);
-    fclose(memory);
-    for (const char *c = title; *c != '\0'; c++) {
+    for (; *text != '\0'; text++)
+        count += (*text & 0xC0) != 0x80;
+    return count;
+}
+
+static size_t character_at(const char *text, size_t index)
+{
+    size_t at = 0;
+
+    for (size_t seen = 0; text[at] != '\0'; at++)
+        if ((text[at] & 0xC0) != 0x80 && seen++ == index)
+            break;
+    return at;
+}
+
+/* The first LENGTH bytes of text from outside, as XML wants it. */
+static void print_escaped(FILE *out, const char *text, size_t length)
+{
+    for (const char *c = text; c < text + length; c++) {
         const char *entity = *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : *c == '>' ? "&gt;" : NULL;
         if (entity != NULL)
             fputs(entity, out);
         else
             fputc(*c, out);
     }
-    free(title);
+}
+
+/* Where the load goes; what is too long for the picture has its middle left out. */
+static void print_target(FILE *out, const struct bench_plan *plan)
+{
+    char text[ADDR_TEXT_MAX + 32];
+    FILE *memory = fmemopen(text, sizeof(text), "w");
+
+    if (memory == NULL)
+        return;
+    bench_report_target(memory, plan);
+    fclose(memory);
+    size_t count = characters(text), cut = character_at(text, TARGET_CHARACTERS / 2);
+    if (count <= TARGET_CHARACTERS) {
+        print_escaped(out, text, strlen(text));
+        return;
+    }
+    print_escaped(out, text, cut);
+    fputs("\xE2\x80\xA6", out);
+    cut = character_at(text, count - TARGET_CHARACTERS / 2);
+    print_escaped(out, text + cut, strlen(text + cut));
+}
+
+static void print_title(FILE *out, const struct bench_report *report)
+{
+    const struct histogram *latency = &report->tally->latency;
+    char label[BENCH_AXIS_LABEL_MAX];
+
+    if (latency->count == 0) {
+        fputs("No answers", out);
+        return;
+    }
+    fprintf(out, "%s answers/s, half of them within ",
+            bench_axis_number(bench_report_throughput(report), label));
+    fputs(bench_axis_time((double) histogram_percentile(latency, 500000), label), out);
 }
 
 static void print_head(FILE *out, const struct bench_report *report)
 {
     const struct bench_tally *tally = report->tally;
     uint64_t failed = bench_tally_errors(tally->errors) + tally->unsent;
-    char half[BENCH_AXIS_LABEL_MAX];
 
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
@@ -80,10 +124,11 @@ static void print_head(FILE *out, const struct bench_report *report)
             "<title>Latency by percentile, and throughput over time</title>\n%s"
             "<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n<text class=\"title\" x=\"24\" y=\"34\">",
             WIDTH, HEIGHT, WIDTH, HEIGHT, style, WIDTH, HEIGHT);
-    fprintf(out, "%.0f answers/s, half of them within %s</text>\n<text class=\"quiet\" x=\"24\" y=\"56\">",
-            bench_report_throughput(report),
-            bench_axis_time((double) histogram_percentile(&tally->latency, 500000), half));
-    print_subject(out, report);
+    print_title(out, report);
+    fputs("</text>\n<text class=\"quiet\" x=\"24\" y=\"56\">", out);
+    print_target(out, report->plan);
+    fputs("</text>\n<text class=\"quiet\" x=\"24\" y=\"74\">", out);
+    bench_report_load(out, report->plan);
     fprintf(out, "</text>\n<text class=\"%s\" x=\"%d\" y=\"34\" text-anchor=\"end\">",
             failed > 0 ? "alarm" : "quiet", RIGHT);
     fprintf(out, "%" PRIu64 " of %" PRIu64 " failed</text>\n", failed, tally->sent + tally->unsent);
@@ -107,8 +152,10 @@ static void print_column(FILE *out, double x, int top, int bottom, const char *l
 {
     if (top < bottom)
         fprintf(out, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>", x, top, x, bottom);
-    fprintf(out, "<text class=\"quiet\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", x,
-            bottom + 20, label);
+    /* A label in the middle of the last column could go over the edge. */
+    bool last = x > RIGHT - 24;
+    fprintf(out, "<text class=\"quiet\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n", last ? RIGHT : x,
+            bottom + 20, last ? "end" : "middle", label);
 }
 
 /* Where percentile PER_MILLION is on a scale of 1 / (1 - p) that ends at WIDEST, both as powers of ten. */
@@ -207,20 +254,22 @@ static void print_throughput(FILE *out, const struct bench_tally *tally)
 
     for (unsigned i = 0; i < count; i++)
         most = fmax(most, fmax(points[i].answers, points[i].errors));
-    struct bench_axis x = bench_axis_linear(end, LEFT, RIGHT),
+    double unit = end < 1 ? 1000 : 1;
+    struct bench_axis x = bench_axis_linear(end * unit, LEFT, RIGHT),
                       y = bench_axis_linear(most, RATE_BOTTOM, RATE_TOP);
-    x.high = end;
+    x.high = end * unit;
     print_frame(out, "Answers a second over time", RATE_TOP, RATE_BOTTOM);
     if (errors > 0)
         fprintf(out, "<text class=\"alarm\" x=\"%d\" y=\"%d\" text-anchor=\"end\">red: failed</text>\n",
                 RIGHT, RATE_TOP - 16);
     for (unsigned i = 0; i < y.count; i++)
         print_row(out, bench_axis_at(&y, y.ticks[i]), bench_axis_number(y.ticks[i], label));
-    for (unsigned i = 0; i < x.count && x.ticks[i] <= end * 1.001; i++)
+    for (unsigned i = 0; i < x.count && x.ticks[i] <= x.high * 1.001; i++)
         print_column(out, bench_axis_at(&x, x.ticks[i]), RATE_BOTTOM, RATE_BOTTOM,
                      bench_axis_number(x.ticks[i], label));
-    fprintf(out, "<text class=\"quiet\" x=\"%d\" y=\"%d\" text-anchor=\"end\">seconds</text>\n", RIGHT,
-            RATE_BOTTOM + 40);
+    fprintf(out, "<text class=\"quiet\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", RIGHT,
+            RATE_BOTTOM + 40, unit > 1 ? "milliseconds" : "seconds");
+    x.high = end; /* points are in seconds */
     print_steps(out, "area", points, count, &x, &y, false, true);
     print_steps(out, "line", points, count, &x, &y, false, false);
     if (errors > 0)

@@ -106,6 +106,7 @@ def test_plot(daemon, tmp_path, answered):
     assert root.tag == f"{space}svg"
     texts = [text.text for text in root.iter(f"{space}text")]
     assert any(f"UDP to {where[0]}:{where[1]}" in text for text in texts)
+    assert ("No answers" in texts) != answered
     assert ("90 %" in texts) == answered and ("No answers, no latencies." in texts) != answered
     assert "prefers-color-scheme:dark" in root.find(f"{space}style").text
     # Every shape has a class, and no colour of its own that the surroundings could not change.
@@ -121,6 +122,21 @@ def test_plot_escapes_the_target(tmp_path):
     with Datagrams(hostile.polite, path=path) as server:
         bench("-u", "-n", 5, "--plot", tmp_path / "plot.svg", *server.operands)
     assert "<&>" in "".join(ElementTree.parse(tmp_path / "plot.svg").getroot().itertext())
+
+
+def test_plot_shortens_a_long_path(tmp_path):
+    """In the middle, and between characters; both ends are worth more than any one of them alone."""
+    where = f"{tmp_path}/"
+    where += "ä" * ((107 - len(where)) // 2)
+    picture = tmp_path / "plot.svg"
+    with Datagrams(hostile.polite, path=where):
+        bench("-u", "-n", 5, "--plot", picture, where)
+    texts = [text.text for text in ElementTree.parse(picture).getroot().iter("{http://www.w3.org/2000/svg}text")]
+    (target,) = (text for text in texts if text.startswith("Datagrams to "))
+    assert len(f"Datagrams to {where}") <= 80 or len(target) == 81
+    first, found, last = target.partition("…")
+    assert f"Datagrams to {where}".startswith(first) and where.endswith(last)
+    assert bool(found) == (len(f"Datagrams to {where}") > 80)
 
 
 def test_plot_that_cannot_be_written(daemon, tmp_path):
