@@ -63,6 +63,21 @@ def test_byte_by_byte():
     assert report["requests"]["answered"] == 20
 
 
+def test_server_that_lets_requests_pile_up(tmp_path):
+    """More than a socket takes: what did not fit follows when there is room, and not a byte of it twice or never."""
+
+    def reads_lines(client, server):
+        client.sendall(PROMPT)
+        server.pause(0.1)
+        with client.makefile("rb") as lines:
+            for line in lines:
+                client.sendall(greeting(line[:-1]) + b"\n")
+
+    with Streams(reads_lines, path=tmp_path / "slow") as server:
+        report = bench("-n", 600, "-c", 1, "-p", 600, "-s", 5000, "-W", 5, *server.operands)
+    assert report["requests"]["answered"] == 600
+
+
 def test_answers_twice():
     """The second answer comes while nothing is asked, or instead of the next one: no count may suffer."""
     with Streams(hostile.twice) as server:
