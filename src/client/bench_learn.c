@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 
-#define MOST_NS UINT64_C(2000000000) /* to wait for anything: who does not learn has nothing to tell of it \
-                                      */
+/* To wait for anything: who does not learn has nothing to tell of it. */
+#define MOST_NS UINT64_C(2000000000)
 
 /* What has been heard; the words that are learnt stay here. */
 static char heard[4 * BENCH_WORDS_MAX];
