@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check suite check-system lint format sanitize fuzz bench loss install uninstall clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall dist deb clean help FORCE
 
 all: programs
 
@@ -153,6 +153,10 @@ check:
 	@packaging/install-needs check
 	+@$(again) WERROR=1 suite
 
+#: make unit         the unit tests alone, which need cmocka and nothing else
+unit: $(UNIT)
+	@tests/run $(BUILD) unit
+
 suite: programs $(UNIT) $(FUZZ) $(HELPERS)
 	@tests/run $(BUILD)
 
@@ -254,6 +258,15 @@ uninstall:
 	    $(CONF)/hellod.conf.new \
 	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
+
+#: make dist         build/dist/hellod-VERSION.tar.gz: the sources, the same bytes whoever makes it
+dist:
+	@packaging/dist $(BUILD) $(VERSION)
+
+#: make deb          build/deb/*.deb: the Debian packages (VERSION=0.0.9 makes those of another number)
+deb:
+	@packaging/install-needs deb
+	@packaging/build-deb $(BUILD) $(VERSION)
 
 #: make clean        removes build
 clean:
