@@ -109,12 +109,12 @@ def test_tarball_is_the_same_wherever(tmp_path):
     tree = tmp_path / "hellod-1.2.3"
     assert (tree / ".ci/run").exists() and not (tree / "build").exists()
     # Without git, with what a build and an editor leave, by somebody else.
-    (tree / "build").mkdir()
-    (tree / "build/hellod").write_text("")
-    (tree / "tests/process/__pycache__").mkdir()
-    (tree / "tests/process/__pycache__/x.pyc").write_text("")
+    for rest in ("build/hellod", "tests/process/__pycache__/x.pyc", ".pytest_cache/README.md"):
+        (tree / rest).parent.mkdir()
+        (tree / rest).write_text("")
     for path in tree.rglob("*"):
         path.chmod(path.stat().st_mode & 0o700)
+        os.utime(path)
     other = dist(tree, tmp_path / "other", env={**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C"}, umask=0o077)
     assert one.read_bytes() == other.read_bytes()
 
