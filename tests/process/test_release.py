@@ -63,11 +63,11 @@ def test_news_begins_with_the_newest():
 def test_debian_changelog(changelog):
     said = changelog(TWO, "deb", "0.3.0").stdout
     own = "hellod (0.3.0-1) unstable; urgency=medium\n\n  * Second one.\n  * With a text\n    of two lines.\n\n -- "
-    assert own in said and "  Mon, 01 Mar 2027 12:00:00 +0000\n\nhellod (0.2.0-1)" in said
-    assert said.endswith("  Sun, 28 Feb 2027 12:00:00 +0000\n")
+    assert own in said and "  Mon, 01 Mar 2027 00:00:00 +0000\n\nhellod (0.2.0-1)" in said
+    assert said.endswith("  Sun, 28 Feb 2027 00:00:00 +0000\n")
     # A build for one release of Debian stands above that.
     before = said[: said.index(own)]
-    assert re.fullmatch(r"|hellod \(0\.3\.0-1~bpo\d+\+1\) \w+-backports; .*\n\n  \* .*\n\n -- .* 13:00:00 \+0000\n\n", before)
+    assert re.fullmatch(r"|hellod \(0\.3\.0-1~bpo\d+\+1\) \w+-backports; .*\n\n  \* .*\n\n -- .* 01:00:00 \+0000\n\n", before)
 
 
 def test_rpm_changelog(changelog):
@@ -87,7 +87,7 @@ def test_changelog_begins_with_the_version(changelog):
 
 
 def test_time_of_packages(changelog):
-    assert changelog(TWO, "epoch").stdout == "1803902400\n"
+    assert changelog(TWO, "epoch").stdout == "1803859200\n"
 
 
 def test_news_without_a_heading(changelog):
