@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/un.h>
 
-static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
 /* The socket addresses of other families are reached by copy, so that no alignment is taken for granted. */
 static struct sockaddr_in as_ipv4(const struct sockaddr *address)
 {
@@ -33,8 +31,8 @@ struct addr_peer addr_peer(const struct sockaddr *address)
 
     if (address->sa_family == AF_INET) {
         struct sockaddr_in ipv4 = as_ipv4(address);
-        memcpy(peer.address, mapped_prefix, sizeof(mapped_prefix));
-        memcpy(peer.address + sizeof(mapped_prefix), &ipv4.sin_addr, 4);
+        memcpy(peer.address, addr_mapped, ADDR_MAPPED_BYTES);
+        memcpy(peer.address + ADDR_MAPPED_BYTES, &ipv4.sin_addr, 4);
         peer.port = ntohs(ipv4.sin_port);
         peer.is_internet = 1;
     } else if (address->sa_family == AF_INET6) {
@@ -106,9 +104,18 @@ bool addr_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits)
     return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
 
-bool addr_is_ipv4(const uint8_t address[16])
+const char *addr_network_text(const uint8_t address[16], unsigned bits, char text[ADDR_TEXT_MAX])
 {
-    return memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
+    bool is_ipv4 = bits >= 96 && addr_is_ipv4(address);
+    uint8_t network[16] = {0};
+    char host[INET6_ADDRSTRLEN];
+
+    memcpy(network, address, (bits + 7) / 8);
+    if (bits % 8 != 0)
+        network[bits / 8] &= (uint8_t) (0xff00 >> bits % 8);
+    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? network + 12 : network, host, sizeof(host));
+    snprintf(text, ADDR_TEXT_MAX, bits == 128 ? "%s" : "%s/%u", host, bits - (is_ipv4 ? 96 : 0));
+    return text;
 }
 
 socklen_t addr_parse(const char *address, uint16_t port, struct sockaddr_storage *store)

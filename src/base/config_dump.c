@@ -1,11 +1,10 @@
 /* The listing of effective values: a config file that gives the same values again. Everything in it comes
  * from the table of options. Must not know what a value means. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/config_private.h"
 #include "base/config_text.h"
 
@@ -104,18 +103,9 @@ static void print_scalar(FILE *out, const struct level *level, const struct opti
 
 static void print_cidr(FILE *out, const struct config_cidr *cidr)
 {
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    bool is_ipv4 = cidr->bits >= 96 && !memcmp(cidr->address, mapped, sizeof(mapped));
-    char text[INET6_ADDRSTRLEN];
+    char text[ADDR_TEXT_MAX];
 
-    if (is_ipv4)
-        inet_ntop(AF_INET, cidr->address + 12, text, sizeof(text));
-    else
-        inet_ntop(AF_INET6, cidr->address, text, sizeof(text));
-    if (cidr->bits == 128)
-        fprintf(out, "%*s\"%s\"", INDENT, "", text);
-    else
-        fprintf(out, "%*s\"%s/%u\"", INDENT, "", text, cidr->bits - (is_ipv4 ? 96 : 0));
+    fprintf(out, "%*s\"%s\"", INDENT, "", addr_network_text(cidr->address, cidr->bits, text));
 }
 
 /* Closes the group that is open, if any; a NULL for OPTION or a row that is not its member ends it. */

@@ -108,12 +108,12 @@ static uint64_t entry_of(const struct sources *sources, const uint8_t address[16
 
 static uint64_t source_entry(const struct sources *sources, const uint8_t address[16])
 {
-    return entry_of(sources, address, addr_is_ipv4(address) ? 128 : 64);
+    return entry_of(sources, address, addr_source_bits(address));
 }
 
 static uint64_t prefix_entry(const struct sources *sources, const uint8_t address[16])
 {
-    return entry_of(sources, address, addr_is_ipv4(address) ? 120 : 48);
+    return entry_of(sources, address, addr_prefix_bits(address));
 }
 
 static uint32_t home(const struct sources *sources, uint64_t word)

@@ -178,6 +178,31 @@ static bool naive_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned
     return true;
 }
 
+static void test_network_text(void **state)
+{
+    static const struct {
+        const char *address;
+        unsigned bits;
+        const char *text;
+    } rows[] = {{"::ffff:203.0.113.9", 120, "203.0.113.0/24"},
+                {"::ffff:203.0.113.9", 128, "203.0.113.9"},
+                {"::ffff:203.0.113.9", 127, "203.0.113.8/31"},
+                {"::ffff:203.0.113.9", 96, "0.0.0.0/0"},
+                {"::ffff:203.0.113.9", 95, "::fffe:0:0/95"},
+                {"2001:db8:1:2:3:4:5:6", 48, "2001:db8:1::/48"},
+                {"2001:db8:1:2:3:4:5:6", 64, "2001:db8:1:2::/64"},
+                {"2001:db8:1:2:3:4:5:6", 128, "2001:db8:1:2:3:4:5:6"},
+                {"2001:db8:1:2:3:4:5:6", 0, "::/0"}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t address[16];
+        char text[ADDR_TEXT_MAX];
+        assert_int_equal(inet_pton(AF_INET6, rows[i].address, address), 1);
+        assert_string_equal(addr_network_text(address, rows[i].bits, text), rows[i].text);
+    }
+}
+
 static void test_same_prefix(void **state)
 {
     struct seed seed = seed_start();
@@ -245,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_other_family),
         cmocka_unit_test(test_peer_is_one_source),
         cmocka_unit_test(test_is_ipv4),
+        cmocka_unit_test(test_network_text),
         cmocka_unit_test(test_same_prefix),
         cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_there_and_back),
