@@ -18,4 +18,8 @@ int hash_key_make(struct hash_key *key);
 /* The hash of the LENGTH bytes at DATA. */
 uint64_t hash_bytes(const struct hash_key *key, const void *data, size_t length);
 
+/* The hash of WORD, which is of that KIND: the same words of different kinds have different hashes. Twice as
+ * fast as by its bytes; another hash than that. */
+uint64_t hash_word(const struct hash_key *key, uint64_t word, uint8_t kind);
+
 #endif

@@ -81,6 +81,32 @@ static void test_every_bit_counts(void **state)
     assert_in_range(changed, 30 * tries, 34 * tries);
 }
 
+/* Half of the bits change with any bit of the key, of the word or of its kind, too. */
+static void test_every_bit_of_a_word_counts(void **state)
+{
+    struct seed seed = seed_start();
+    unsigned changed = 0, rounds = 1000;
+
+    (void) state;
+    for (unsigned round = 0; round < rounds; round++) {
+        struct hash_key key = {{seed_next(&seed), seed_next(&seed)}}, other = key;
+        uint64_t word = (uint64_t) seed_next(&seed) << 32 | seed_next(&seed), another = word;
+        uint8_t kind = (uint8_t) seed_next(&seed), kin = kind;
+        size_t bit = seed_below(&seed, 128 + 64 + 8);
+        if (bit < 128)
+            other.word[bit / 64] ^= UINT64_C(1) << bit % 64;
+        else if (bit < 192)
+            another ^= UINT64_C(1) << (bit - 128);
+        else
+            kin ^= (uint8_t) (1 << (bit - 192));
+        unsigned differ =
+            (unsigned) __builtin_popcountll(hash_word(&key, word, kind) ^ hash_word(&other, another, kin));
+        assert_in_range(differ, 8, 56);
+        changed += differ;
+    }
+    assert_in_range(changed / rounds, 30, 34);
+}
+
 static void test_keys_differ(void **state)
 {
     struct hash_key a = {{0, 0}}, b = {{0, 0}};
@@ -94,9 +120,8 @@ static void test_keys_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_length),
-        cmocka_unit_test(test_other_keys),
-        cmocka_unit_test(test_every_bit_counts),
+        cmocka_unit_test(test_every_length),     cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_every_bit_counts), cmocka_unit_test(test_every_bit_of_a_word_counts),
         cmocka_unit_test(test_keys_differ),
     };
 
