@@ -1,0 +1,38 @@
+/* For the tests of rates: addresses, and a clock that stands where it is put. */
+#ifndef HELLOD_TESTS_UNIT_RATE_HELP_H
+#define HELLOD_TESTS_UNIT_RATE_HELP_H
+
+#include <arpa/inet.h>
+
+#include "worker/rate.c"
+
+#define MS UINT64_C(1000000)
+
+struct source {
+    uint8_t address[16];
+};
+
+/* TEXT as an address, IPv4 as mapped. */
+static inline struct source source_at(const char *text)
+{
+    struct source made = {.address = {[10] = 0xff, [11] = 0xff}};
+
+    if (inet_pton(AF_INET, text, made.address + 12) != 1 && inet_pton(AF_INET6, text, made.address) != 1)
+        abort();
+    return made;
+}
+
+/* How many of COUNT datagrams from FROM at NOW_NS may be answered, at PER_SECOND with its usual prefix. */
+static inline unsigned admitted(struct rate *rate, uint64_t now_ns, struct source from, unsigned per_second,
+                                unsigned count)
+{
+    uint64_t source_ns = rate_interval_ns(per_second),
+             prefix_ns = rate_interval_ns((uint64_t) per_second * RATE_PREFIX_SHARES);
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        sum += rate_admit(rate, now_ns, from.address, source_ns, prefix_ns);
+    return sum;
+}
+
+#endif
