@@ -55,7 +55,7 @@ struct config_origin {
 
 /* Which rules of the datagram guard are on; "oversize" is not here because it cannot be switched off. */
 struct config_guard {
-    bool empty, port, source, destination, reply, text;
+    bool empty, port, source, destination, reply, text, rate, budget;
 };
 
 /* The options of a listener that other modules name in their complaints. */
@@ -82,6 +82,8 @@ enum config_listener_key {
     CONFIG_KEY_GUARD_DESTINATION,
     CONFIG_KEY_GUARD_REPLY,
     CONFIG_KEY_GUARD_TEXT,
+    CONFIG_KEY_GUARD_RATE,
+    CONFIG_KEY_GUARD_BUDGET,
     CONFIG_KEY_COUNT
 };
 
@@ -113,6 +115,12 @@ struct config_limits {
     double idle_timeout, write_timeout, drain_timeout; /* seconds */
 };
 
+struct config_rate {
+    int per_source; /* datagrams a second that are answered, of one source; 0: no limit */
+    int budget;     /* of all together; 0: no limit */
+    bool dry_run;   /* over either, they are counted and answered all the same */
+};
+
 /* A parsed "ADDRESS" or "ADDRESS/BITS"; IPv4 is kept as an IPv4-mapped IPv6 address, bits counted from its
  * start. */
 struct config_cidr {
@@ -130,6 +138,7 @@ struct config {
     unsigned exempt_count;
     struct config_cidr exempt[CONFIG_EXEMPT_MAX];
     struct config_limits limits;
+    struct config_rate rate;
     enum config_log_level log_level;
     bool log_access;
     struct config_private *private; /* file names, origins, where complaints go; owned by the config */

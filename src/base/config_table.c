@@ -86,6 +86,16 @@ const struct option option_globals[CONFIG_GLOBAL_COUNT] = {
     [CONFIG_GLOBAL_DRAIN_TIMEOUT] = {"limits.drain_timeout", OPTION_SECONDS, AT(limits.drain_timeout), "10.0",
         0, 3600, NULL, "seconds",
         "How long open conversations may go on once the service is told to stop."},
+    [CONFIG_GLOBAL_RATE] = {"rate", OPTION_GROUP, 0, NULL, 0, 0, NULL, "",
+        "How many datagrams are answered; see THE GUARD in hellod.conf(5)."},
+    [CONFIG_GLOBAL_RATE_PER_SOURCE] = {"rate.per_source", OPTION_INT, AT(rate.per_source), "100",
+        0, 1000000, NULL, "answers per second",
+        "Datagrams answered to one address, and eight times as many to one prefix; 0 means no limit."},
+    [CONFIG_GLOBAL_RATE_BUDGET] = {"rate.budget", OPTION_INT, AT(rate.budget), "100000",
+        0, 10000000, NULL, "answers per second",
+        "Datagrams answered to everybody together; 0 means no limit."},
+    [CONFIG_GLOBAL_RATE_DRY_RUN] = {"rate.dry_run", OPTION_BOOL, AT(rate.dry_run), "false", 0, 0, NULL, "",
+        "Whether datagrams over these limits are counted only, and answered all the same."},
     [CONFIG_GLOBAL_LOG] = {"log", OPTION_GROUP, 0, NULL, 0, 0, NULL, "",
         "What is written to standard error, and so to the journal."},
     [CONFIG_GLOBAL_LOG_LEVEL] = {"log.level", OPTION_CHOICE, AT(log_level), "info", 0, 0, level_choices, "",
@@ -146,6 +156,10 @@ const struct option option_listener[CONFIG_KEY_COUNT] = {
         "Whether datagrams that look like an answer of this service are dropped."},
     [CONFIG_KEY_GUARD_TEXT] = {"guard.text", OPTION_BOOL, IN(guard.text), "true", 0, 0, NULL, "",
         "Whether datagrams that are not clean UTF-8 text are dropped."},
+    [CONFIG_KEY_GUARD_RATE] = {"guard.rate", OPTION_BOOL, IN(guard.rate), "true", 0, 0, NULL, "",
+        "Whether datagrams over rate.per_source are dropped."},
+    [CONFIG_KEY_GUARD_BUDGET] = {"guard.budget", OPTION_BOOL, IN(guard.budget), "true", 0, 0, NULL, "",
+        "Whether datagrams over rate.budget are dropped."},
 };
 /* clang-format on */
 

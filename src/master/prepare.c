@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/guard.h"
+#include "worker/rate.h"
 
 static bool is_set(const struct config_listener *listener, enum config_listener_key key)
 {
@@ -78,7 +79,8 @@ static uint32_t guard_rules(const struct config_guard *guard)
     return 1u << GUARD_OVERSIZE | (uint32_t) guard->empty << GUARD_EMPTY |
            (uint32_t) guard->port << GUARD_PORT | (uint32_t) guard->source << GUARD_SOURCE |
            (uint32_t) guard->destination << GUARD_DESTINATION | (uint32_t) guard->reply << GUARD_REPLY |
-           (uint32_t) guard->text << GUARD_TEXT;
+           (uint32_t) guard->text << GUARD_TEXT | (uint32_t) guard->rate << GUARD_RATE |
+           (uint32_t) guard->budget << GUARD_BUDGET;
 }
 
 static enum framing_mode framing_of(const struct config_listener *listener, const struct protocol *protocol)
@@ -93,6 +95,16 @@ static enum framing_mode framing_of(const struct config_listener *listener, cons
 static uint32_t milliseconds(double seconds)
 {
     return (uint32_t) (seconds * 1000 + 0.5);
+}
+
+static struct plan_pace prepare_pace(const struct config_rate *rate)
+{
+    uint64_t per_source = (uint64_t) rate->per_source;
+
+    return (struct plan_pace){.source_ns = rate_interval_ns(per_source),
+                              .prefix_ns = rate_interval_ns(per_source * RATE_PREFIX_SHARES),
+                              .budget_ns = rate_interval_ns((uint64_t) rate->budget),
+                              .dry_run = rate->dry_run};
 }
 
 static void prepare_service(struct plan_service *service, char *template_store, struct config *config,
@@ -133,6 +145,7 @@ void prepare_plan(struct prepared *prepared, struct config *config)
                                         .idle_ms = milliseconds(config->limits.idle_timeout),
                                         .write_ms = milliseconds(config->limits.write_timeout),
                                         .drain_ms = milliseconds(config->limits.drain_timeout)};
+    plan->pace = prepare_pace(&config->rate);
     plan->service_count = config->listener_count;
     for (unsigned i = 0; i < config->listener_count; i++)
         prepare_service(&plan->services[i], prepared->templates[i], config, &config->listeners[i]);

@@ -16,7 +16,7 @@ struct prepared {
     char templates[PLAN_SERVICES_MAX][CONFIG_TEXT_MAX + 1];
 };
 
-/* Fills all of PREPARED but sockets, scoreboard and sources from CONFIG, which must outlive it. What does not
+/* Fills all of PREPARED but sockets and shared memory from CONFIG, which must outlive it. What does not
  * make sense is complained of in CONFIG, all of it; ask config_errors(). */
 void prepare_plan(struct prepared *prepared, struct config *config);
 

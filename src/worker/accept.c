@@ -227,16 +227,6 @@ static void yield_place(struct worker *worker, unsigned socket)
         look_away(worker, worker->now_ms + SHORTAGE_MS);
 }
 
-static bool exempt(const struct plan *plan, const struct addr_peer *peer)
-{
-    if (!peer->is_internet)
-        return true;
-    for (unsigned i = 0; i < plan->exempt_count; i++)
-        if (addr_same_prefix(peer->address, plan->exempt[i].address, plan->exempt[i].bits))
-            return true;
-    return false;
-}
-
 static void refuse(struct worker *worker, unsigned socket, int fd, enum counter cause, const char *sentence)
 {
     score_add(worker->score, cause, 1);
@@ -247,7 +237,7 @@ static void refuse(struct worker *worker, unsigned socket, int fd, enum counter 
 static void admit(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer)
 {
     const struct plan *plan = worker->plan;
-    bool counted = !exempt(plan, peer);
+    bool counted = !plan_exempts(plan, peer);
     enum sources_verdict verdict = SOURCES_ADMITTED;
     char text[ADDR_TEXT_MAX];
 

@@ -248,6 +248,8 @@ const char *guard_rule_name(enum guard_rule rule)
         [GUARD_DESTINATION] = "destination",
         [GUARD_REPLY] = "reply",
         [GUARD_TEXT] = "text",
+        [GUARD_RATE] = "rate",
+        [GUARD_BUDGET] = "budget",
     };
 
     assert(rule < GUARD_RULES);

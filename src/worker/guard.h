@@ -21,6 +21,8 @@ enum guard_rule { /* in the order in which they are asked */
     GUARD_DESTINATION,
     GUARD_REPLY,
     GUARD_TEXT,
+    GUARD_RATE, /* these two are not asked here: they are about more than one datagram, see rate.h */
+    GUARD_BUDGET,
     GUARD_RULES,
     GUARD_PASS = GUARD_RULES
 };

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "base/addr.h"
 #include "base/scoreboard.h"
 #include "protocol/protocol.h"
 
@@ -20,6 +21,7 @@ enum {
     PLAN_EXEMPT_MAX = 64
 };
 
+struct rate;
 struct sources;
 
 /* One listener of the config. The spans point into memory that lives as long as the plan. */
@@ -50,6 +52,12 @@ struct plan_limits {
     uint32_t idle_ms, write_ms, drain_ms;
 };
 
+/* For datagrams, over all workers, as rate.h has it; 0: no limit. */
+struct plan_pace {
+    uint64_t source_ns, prefix_ns, budget_ns; /* each may be answered one in so many nanoseconds */
+    bool dry_run;
+};
+
 /* Sources that no limit applies to. */
 struct plan_exempt {
     uint8_t address[16]; /* IPv4 as mapped */
@@ -62,12 +70,14 @@ struct plan {
     struct plan_socket sockets[PLAN_SOCKETS_MAX];
     struct plan_exempt exempt[PLAN_EXEMPT_MAX];
     struct plan_limits limits;
+    struct plan_pace pace;
     uint32_t workers;
     bool access_log;
     int *wake_fds; /* by slot: an eventfd(2) by which siblings tell a worker to look at the shared sockets
                       again */
     struct scoreboard *scoreboard;
     struct sources *sources;
+    struct rate *rate;
 };
 
 /* Which place of the pool this worker takes. */
@@ -81,6 +91,17 @@ struct worker_place {
 static inline unsigned plan_table(const struct plan *plan, uint32_t generation, uint32_t slot)
 {
     return generation % SCOREBOARD_GENERATIONS * plan->workers + slot;
+}
+
+/* Whether no limit applies to PEER; who has no address is nobody that one could apply to. */
+static inline bool plan_exempts(const struct plan *plan, const struct addr_peer *peer)
+{
+    if (!peer->is_internet)
+        return true;
+    for (unsigned i = 0; i < plan->exempt_count; i++)
+        if (addr_same_prefix(peer->address, plan->exempt[i].address, plan->exempt[i].bits))
+            return true;
+    return false;
 }
 
 /* How many tables of sources that makes. */

@@ -464,7 +464,7 @@ static void test_order(void **state)
     assert_int_equal(ask(rules, &datagram), GUARD_EMPTY);
     datagram.data = "Hello, \x01!";
     datagram.length = 9;
-    for (enum guard_rule rule = GUARD_PORT; rule < GUARD_RULES; rule++) {
+    for (enum guard_rule rule = GUARD_PORT; rule <= GUARD_TEXT; rule++) {
         assert_int_equal(ask(rules, &datagram), rule);
         rules &= ~(1U << rule);
     }
@@ -481,6 +481,8 @@ static void test_rule_names(void **state)
     assert_string_equal(guard_rule_name(GUARD_DESTINATION), "destination");
     assert_string_equal(guard_rule_name(GUARD_REPLY), "reply");
     assert_string_equal(guard_rule_name(GUARD_TEXT), "text");
+    assert_string_equal(guard_rule_name(GUARD_RATE), "rate");
+    assert_string_equal(guard_rule_name(GUARD_BUDGET), "budget");
 }
 
 enum {

@@ -160,11 +160,16 @@ static void test_defaults(void **state)
     assert_int_equal(plan->limits.idle_ms, 300000);
     assert_int_equal(plan->limits.write_ms, 10000);
     assert_int_equal(plan->limits.drain_ms, 10000);
+    assert_int_equal(plan->pace.source_ns, 10000000);
+    assert_int_equal(plan->pace.prefix_ns, 1250000);
+    assert_int_equal(plan->pace.budget_ns, 10000);
+    assert_false(plan->pace.dry_run);
     assert_int_equal(plan->workers, config->workers);
     assert_false(plan->access_log);
     assert_int_equal(plan->socket_count, 0);
     assert_null(plan->scoreboard);
     assert_null(plan->sources);
+    assert_null(plan->rate);
     config_free(config);
 }
 
@@ -243,8 +248,25 @@ static void test_guard_bits(void **state)
     struct config *config =
         prepare("listen = ( { name = \"a\"; protocol = \"hello\"; type = \"datagram\"; guard = {"
                 "empty = false; port = false; source = false; destination = false; "
-                "reply = false; text = false; }; } );");
+                "reply = false; text = false; rate = false; budget = false; }; } );");
     assert_int_equal(prepared.plan.services[0].guard_rules, 1u << GUARD_OVERSIZE);
+    config_free(config);
+}
+
+static void test_pace(void **state)
+{
+    struct config *config = prepare("rate = { per_source = 0; budget = 10000000; dry_run = true; };");
+
+    (void) state;
+    assert_int_equal(prepared.plan.pace.source_ns, 0);
+    assert_int_equal(prepared.plan.pace.prefix_ns, 0);
+    assert_int_equal(prepared.plan.pace.budget_ns, 100);
+    assert_true(prepared.plan.pace.dry_run);
+    config_free(config);
+    config = prepare("rate = { per_source = 1000000; budget = 0; };");
+    assert_int_equal(prepared.plan.pace.source_ns, 1000);
+    assert_int_equal(prepared.plan.pace.prefix_ns, 125);
+    assert_int_equal(prepared.plan.pace.budget_ns, 0);
     config_free(config);
 }
 
@@ -303,7 +325,7 @@ int main(void)
         cmocka_unit_test(test_defaults),           cmocka_unit_test(test_words),
         cmocka_unit_test(test_upper_has_no_words), cmocka_unit_test(test_framing),
         cmocka_unit_test(test_guard_bits),         cmocka_unit_test(test_limits_and_the_rest),
-        cmocka_unit_test(test_all_listeners),
+        cmocka_unit_test(test_all_listeners),      cmocka_unit_test(test_pace),
     };
 
     return cmocka_run_group_tests_name("prepare", tests, NULL, NULL);
