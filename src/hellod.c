@@ -130,7 +130,7 @@ static struct world *load(const struct options *options)
 static int show(const struct options *options, const struct world *world)
 {
     if (options->dump)
-        return config_dump(world->config, stdout) == 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return world_dump(world, stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     printf("%s: no errors\n", options->source.file);
     return EXIT_SUCCESS;
 }

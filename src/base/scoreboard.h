@@ -41,6 +41,10 @@
     X(drop_destination, "datagrams dropped: sent to a multicast or broadcast address")             \
     X(drop_reply, "datagrams dropped: themselves an answer")                                       \
     X(drop_text, "datagrams dropped: not text")                                                    \
+    X(drop_rate, "datagrams dropped: over the rate of their address or network")                   \
+    X(drop_budget, "datagrams dropped: over the budget of answers")                                \
+    X(would_drop_rate, "datagrams over the rate of their address or network, in a dry run")        \
+    X(would_drop_budget, "datagrams over the budget of answers, in a dry run")                     \
     X(accept_pauses, "times that accepting was paused: no descriptors or no memory in the kernel") \
     X(handed_on, "times that a worker left what waits to a sibling")                               \
     X(log_lost, "log lines that could not be written")

@@ -131,6 +131,12 @@ static void print_cells(FILE *out, const struct status *status, const char *word
         fputc('\n', out);
 }
 
+/* Of what a dry run would have dropped, its help says so. */
+static bool is_shown(const char *name)
+{
+    return status_is_refusal(name) || strncmp(name, "would_drop_", strlen("would_drop_")) == 0;
+}
+
 static void print_refusals(FILE *out, const struct status *status)
 {
     const struct quote_line *line;
@@ -138,7 +144,7 @@ static void print_refusals(FILE *out, const struct status *status)
 
     for (unsigned i = 0; (line = status_next(status, "counter", &i)) != NULL;) {
         uint64_t value = status_number(line, "value");
-        if (value == 0 || !status_is_refusal(status_text(line, "name")))
+        if (value == 0 || !is_shown(status_text(line, "name")))
             continue;
         if (!any)
             fputs("refused or dropped so far\n", out);

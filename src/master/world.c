@@ -7,6 +7,7 @@
 
 #include "base/descriptors.h"
 #include "master/exits.h"
+#include "worker/rate.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
 
@@ -25,6 +26,15 @@ struct world *world_load(const struct world_source *source, FILE *errors)
     world->prepared.plan.access_log |= source->verbose > 0;
     world->log_level = source->verbose > 1 ? LOG_LEVEL_DEBUG : (enum log_level) world->config->log_level;
     return world;
+}
+
+int world_dump(const struct world *world, FILE *out)
+{
+    if (config_dump(world->config, out) < 0)
+        return -1;
+    fprintf(out, "# Memory for rates, whatever they are and however many sources there are: %zu bytes\n",
+            rate_memory());
+    return fflush(out) == 0 ? 0 : -1;
 }
 
 static int check_descriptors(const struct world *world)
@@ -69,9 +79,12 @@ int world_share(struct world *world, struct scoreboard *scoreboard, const struct
         plan->sources = sources_share(before->prepared.plan.sources, tables, plan->limits.connections);
     if (plan->sources == NULL)
         plan->sources = sources_open(tables, plan->limits.connections);
+    /* What a source has had it has had, whatever its rate is now. */
     if (plan->sources != NULL)
+        plan->rate = before != NULL ? rate_share(before->prepared.plan.rate) : rate_open();
+    if (plan->rate != NULL)
         return 0;
-    log_error("table of sources: %s", strerror(errno));
+    log_error("shared memory: %s", strerror(errno));
     return MASTER_NO_SYSTEM;
 }
 
@@ -85,6 +98,7 @@ void world_free(struct world *world)
     if (world == NULL)
         return;
     sources_close(world->prepared.plan.sources);
+    rate_close(world->prepared.plan.rate);
     config_free(world->config);
     free(world);
 }

@@ -29,6 +29,10 @@ struct world {
  * when memory is short. */
 struct world *world_load(const struct world_source *source, FILE *errors);
 
+/* Writes WORLD's effective config to OUT, as config_dump() does, and what follows from it. Returns 0, or -1
+ * with errno. */
+int world_dump(const struct world *world, FILE *out);
+
 /* Finds or makes the sockets; those that BEFORE has (NULL: there is none) are taken along where they fit.
  * Returns 0; or the exit code (exits.h) for what is missing, which has been logged. */
 int world_open(struct world *world, const struct world *before);

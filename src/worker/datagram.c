@@ -1,4 +1,4 @@
-/* Datagrams in batches: one recvmmsg(2), the guard and the protocol for each, one sendmmsg(2).
+/* Datagrams in batches: one recvmmsg(2), guard, pace and protocol for each, one sendmmsg(2).
  *
  * An answer goes out with the control message that the datagram came in with, so that it leaves from the
  * address that was asked (failure 43). What the kernel does not take is counted and dropped: waiting would
@@ -16,7 +16,9 @@
 #include <sys/un.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "worker/guard.h"
+#include "worker/pace.h"
 
 enum {
     REST_BATCHES = 1024, /* more than a queue holds: it is a bound, since the port stays open for a moment */
@@ -249,7 +251,8 @@ static enum guard_rule judge(const struct guard *guard, struct mmsghdr *in, stru
 
 /* Makes answer number OUT for datagram number IN, if it deserves one. Returns the number of answers made: 0
  * or 1. */
-static unsigned answer(struct worker *worker, const struct plan_service *service, unsigned in, unsigned out)
+static unsigned answer(struct worker *worker, const struct plan_service *service, uint64_t now_ns,
+                       unsigned in, unsigned out)
 {
     struct batch *batch = worker->batch;
     struct mmsghdr *from = &batch->in[in], *to = &batch->out[out];
@@ -262,6 +265,8 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
         score_add(worker->score, COUNTER_drop_oversize + (enum counter) rule, 1);
         return 0;
     }
+    if (!pace_admits(worker, service, from->msg_hdr.msg_name, now_ns))
+        return 0;
     service->protocol->message(&service->texts, message.data, message.length, batch->out_data[in].iov_base,
                                &written);
     batch->out_data[in].iov_len = written;
@@ -273,7 +278,7 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
     return 1;
 }
 
-_Static_assert(COUNTER_drop_text - COUNTER_drop_oversize == (int) GUARD_TEXT - (int) GUARD_OVERSIZE,
+_Static_assert(COUNTER_drop_budget - COUNTER_drop_oversize == (int) GUARD_BUDGET - (int) GUARD_OVERSIZE,
                "the counters stand in the order of the rules");
 
 static void log_answered(struct worker *worker, unsigned first, unsigned count)
@@ -317,10 +322,10 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
     if (received <= 0)
         return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
     score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
-    for (unsigned i = 0; i < (unsigned) received; i++) {
-        answers += answer(worker, service, i, answers);
-    }
-    send_answers(worker, worker->fds[socket], answers);
+    uint64_t now_ns = clock_ns();
+    for (unsigned i = 0; i < (unsigned) received; i++)
+        answers += answer(worker, service, now_ns, i, answers);
+    send_answers(worker, worker->fds[socket], pace_budget(worker, service, answers, now_ns));
     for (unsigned i = 0; i < (unsigned) received; i++)
         renew(batch, i);
     return (unsigned) received;

@@ -68,6 +68,7 @@ struct worker {
     char *in, *out; /* for the connection at hand; what is not done with at its end goes to its own buffer */
     size_t in_size, out_size;
     struct batch *batch; /* datagrams at hand */
+    struct log_limit budget_log;
     bool draining;
     uint64_t drain_deadline_ms;
 };

@@ -17,7 +17,7 @@ from configs import GREETING, HELLO
 from hellodtest import EXIT_CONFIG, Hellod, refused
 from watch import process_state, seeded, wait_until
 
-RULES = ("oversize", "empty", "port", "source", "destination", "reply", "text")
+RULES = ("oversize", "empty", "port", "source", "destination", "reply", "text", "rate", "budget")
 ALL_OFF = {rule: False for rule in RULES if rule != "oversize"}
 EVERYWHERE = {**HELLO, "address": "*"}
 
