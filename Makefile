@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall dist deb clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall dist deb rpm clean help FORCE
 
 all: programs
 
@@ -203,7 +203,9 @@ loss:
 	@HELLOD=$(BUILD)/hellod $(PYTHON) tests/loss/run $(LOSS_OPTIONS)
 
 #: make install      into PREFIX (/usr/local) and SYSCONFDIR (/etc), below DESTDIR; never replaces a config
-SBIN  := $(DESTDIR)$(PREFIX)/sbin
+# With Fedora 42 and later it is SBINDIR=/usr/bin.
+SBINDIR ?= $(PREFIX)/sbin
+SBIN  := $(DESTDIR)$(SBINDIR)
 BIN   := $(DESTDIR)$(PREFIX)/bin
 MAN   := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -220,7 +222,7 @@ units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.soc
 
 # Units say where things are: that changes with PREFIX, and no file tells when. The program has SYSCONFDIR compiled in and
 # is built again for another one; manual pages and the comments in the sample and in the units name the default, /etc.
-placed = sed -e 's|@SBINDIR@|$(PREFIX)/sbin|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+placed = sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 
 $(BUILD)/systemd/hellod@.service: systemd/hellod.service systemd/instance.sed FORCE
 	@mkdir -p $(@D)
@@ -271,6 +273,11 @@ dist:
 deb:
 	@packaging/install-needs deb
 	@packaging/build-deb $(BUILD) $(VERSION)
+
+#: make rpm          build/rpm/*.rpm: the rpm packages, in form for Fedora and EL (RPMBUILD_ARGS=--nocheck: no tests)
+rpm:
+	@packaging/install-needs rpm
+	@packaging/build-rpm $(BUILD) $(VERSION) $(RPMBUILD_ARGS)
 
 #: make clean        removes build
 clean:
