@@ -22,6 +22,7 @@ OLD = debian.OLD
 CONF = "/etc/hellod/hellod.conf"
 INSTANCE = 'listen = ( { name = "it"; protocol = "greeting"; type = "stream"; port = 4001; } );\n'
 PRESETS = "/etc/systemd/system-preset"
+QUICKLY = "-D 'optflags -O0' -D '_enable_debug_packages 0'"
 OLDER_SAMPLE = "# What the older sample said."
 
 
@@ -32,8 +33,8 @@ def build(machine, tarball):
     version = name.removeprefix("hellod-")
     machine("tar", "-C", "/root", "-xzf", f"/sources/{tarball.name}")
     tree = f"/root/{name}"
-    for number in (version, OLD):
-        make = ["make", "-s", "-C", tree, "rpm", f"VERSION={number}", f"BUILD=/root/{number}", "RPMBUILD_ARGS=--nocheck"]
+    for number, options in ((version, "--nocheck"), (OLD, f"--nocheck {QUICKLY}")):
+        make = ["make", "-s", "-C", tree, "rpm", f"VERSION={number}", f"BUILD=/root/{number}", f"RPMBUILD_ARGS={options}"]
         machine("nice", *make, seconds=200)
         machine("sh", "-c", f"echo '{OLDER_SAMPLE}' >>{tree}/etc/hellod/hellod.conf")
     return version
@@ -115,7 +116,8 @@ def expect_nothing(it):
     for unit in (it, it.sockets):
         assert (unit.state(), unit.show("LoadState")) == ("inactive", "not-found")
     assert it.machine.run("pgrep", "-x", "hellod").returncode == 1
-    assert it.machine("find", UNITS, "/run", "/usr", "-name", "*hello*", "-not", "-path", "*probe*") == ""
+    for name in ("hello[dc]*", "_hello[dc]*", "check_hello*"):
+        assert it.machine("find", "/etc/systemd", "/run", "/usr", "-name", name) == ""
 
 
 def test_install(system):
