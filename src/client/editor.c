@@ -101,7 +101,6 @@ static void set_up(struct editor *editor)
     el_set(edit, EL_EDITOR, "emacs");
     el_set(edit, EL_SIGNAL, 1);
     el_set(edit, EL_HIST, history, editor->history);
-    el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_set(edit, EL_GETCFN, read_character);
     el_source(edit, NULL);
 }

@@ -568,6 +568,8 @@ def test_terminal(daemon, home):
         at = terminal.wait_for("From server: Hello, Jürgen!\r\nYour input: ".encode(), at)
         terminal.type("\x1b[A\x01x\r")  # the line before, with an x in front
         at = terminal.wait_for("From server: Hello, xJürgen!\r\nYour input: ".encode(), at)
+        terminal.type("\x12Ad\r")  # Ctrl-R: a line that has this in it
+        at = terminal.wait_for(rb"From server: Hello, Ada!\r\nYour input: ", at)
         terminal.type("quit\r")
         assert terminal.wait_end() == DONE
 
