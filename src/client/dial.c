@@ -196,7 +196,7 @@ int dial_connect(const struct target *target, unsigned wait_ms, struct dial *dia
     return target->port == 0 ? dial_path(target, wait_ms, dial) : dial_internet(target, wait_ms, dial);
 }
 
-static bool is_ours(int error)
+bool dial_error_is_ours(int error)
 {
     static const int ours[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAFNOSUPPORT, EACCES, EPERM, EADDRNOTAVAIL};
 
@@ -209,7 +209,7 @@ static bool is_ours(int error)
 bool dial_is_ours(const struct target *target, const struct dial *dial)
 {
     for (unsigned i = 0; i < target->count; i++)
-        if (!is_ours(dial->errors[i]))
+        if (!dial_error_is_ours(dial->errors[i]))
             return false;
     return true;
 }

@@ -30,6 +30,9 @@ int dial_start(const struct target *target, unsigned index, int type);
  * closes dial->fd; or -1, and dial->errors says why. */
 int dial_connect(const struct target *target, unsigned wait_ms, struct dial *dial);
 
+/* Whether ERROR, of errno, says nothing of a target, as it means that this system could not even try. */
+bool dial_error_is_ours(int error);
+
 /* Whether nothing that went wrong says anything of TARGET, as this system could not even try: it has no
  * memory, no descriptors, no such address family, or no right to. */
 bool dial_is_ours(const struct target *target, const struct dial *dial);

@@ -248,12 +248,16 @@ static enum ping_exit summarise(struct ping *ping, const char *address)
                                    .sides = ping->sides,
                                    .count = ping->count,
                                    .columns = columns()};
-    bool answered = false;
+    bool answered = false, hindered = false;
 
     ping_summary_print(&ping->options.style, &summary);
-    for (unsigned i = 0; i < ping->count; i++)
+    for (unsigned i = 0; i < ping->count; i++) {
         answered = answered || ping->sides[i].probes.answered + ping->sides[i].probes.late > 0;
-    return answered ? PING_EXIT_ANSWERED : PING_EXIT_NONE;
+        hindered = hindered || ping->sides[i].hindered;
+    }
+    if (answered)
+        return PING_EXIT_ANSWERED;
+    return hindered ? PING_EXIT_TROUBLE : PING_EXIT_NONE;
 }
 
 static enum ping_exit ping_run(struct ping *ping)

@@ -96,8 +96,10 @@ void ping_datagram_send(struct ping_datagram *datagram)
         take_errors(datagram);
         sent = send(datagram->fd, name, length, MSG_DONTWAIT);
     }
-    if (sent < 0)
+    if (sent < 0) {
+        side->hindered = side->hindered || dial_error_is_ours(errno);
         lose(datagram, seq, errno);
+    }
 }
 
 static void take(struct ping_datagram *datagram, const char *data, size_t length)

@@ -26,6 +26,7 @@ struct ping_side {
     const struct answer_run *run;
     struct probes probes;
     uint64_t altered, foreign;
+    bool hindered;      /* this system could not even send some probe */
     unsigned odd_lines; /* since the last probe was sent */
     struct histogram connect, greeting, answer,
         total; /* of the answers in time; the first three of streams */

@@ -137,8 +137,10 @@ void ping_stream_send(struct ping_stream *stream)
         stream->type = fd < 0 ? stream->type : other;
     }
     if (fd < 0) {
+        int error = errno;
+        stream->side->hindered = stream->side->hindered || dial_error_is_ours(error);
         probes_fail(&stream->side->probes, seq);
-        ping_side_lose(stream->side, seq, strerror(errno), (struct ping_said){NULL, 0});
+        ping_side_lose(stream->side, seq, strerror(error), (struct ping_said){NULL, 0});
         return;
     }
     call->fd = fd;

@@ -6,6 +6,7 @@ What else comes with it is for the tests of each command. This file must not kno
 import fcntl
 import re
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -72,6 +73,19 @@ def without_descriptors():
     return process.returncode
 
 
+def ping_without_descriptors():
+    """The first probe is lost by the server's fault, the others by that of this system."""
+    with Streams(hostile.closes) as server:
+        words = client.command("ping", "-i", 0.05, *server.operands)
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            next(line for line in process.stdout if "lost: " in line)
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, 3))
+            next(line for line in process.stdout if line.endswith("lost: Too many open files\n"))
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=LONG)
+    return process.returncode
+
+
 def unresolved(command):
     def run():
         return command("no-such-host.invalid", 3288)
@@ -95,7 +109,13 @@ BRINGS = {
     "helloc-ping": {
         0: [meets(ping, hostile.friendly)],
         1: [meets(ping, hostile.closes), lambda: ping(*hostile.nobody())],
-        2: [lambda: ping("--nonsense"), unresolved(ping), lambda: ping("-u", "127.255.255.255"), writes_to_full(ping)],
+        2: [
+            lambda: ping("--nonsense"),
+            unresolved(ping),
+            lambda: ping("-u", "127.255.255.255"),
+            ping_without_descriptors,
+            writes_to_full(ping),
+        ],
     },
     "helloc-check": {
         0: [meets(check, hostile.friendly)],
