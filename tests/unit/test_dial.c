@@ -155,6 +155,23 @@ static void nobody(void **state)
     place_close(&places[0]);
 }
 
+/* However many addresses there are, they have the time of one: the third's turn comes after the end. */
+static void the_wait_is_for_all(void **state)
+{
+    struct place places[3];
+    struct dial dial;
+
+    (void) state;
+    for (int i = 0; i < 3; i++)
+        place_open(&places[i], true);
+    const struct target target = target_of(places, 3);
+    assert_int_equal(dial_connect(&target, STEP_MS * 3 / 2, &dial), -1);
+    assert_int_equal(dial.errors[0], ETIMEDOUT);
+    assert_int_equal(dial.errors[2], 0);
+    for (int i = 0; i < 3; i++)
+        place_close(&places[i]);
+}
+
 static char path[64]; /* of the socket that path_open() makes; "": it has none */
 
 static int path_close(void **state)
@@ -280,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_refusal_costs_no_time),
         cmocka_unit_test(a_silent_one_is_overtaken),
         cmocka_unit_test(nobody),
+        cmocka_unit_test(the_wait_is_for_all),
         cmocka_unit_test(failing_at_once_is_not_waited_for),
         cmocka_unit_test_teardown(paths, path_close),
         cmocka_unit_test_teardown(the_wrong_kind_of_path, path_close),
