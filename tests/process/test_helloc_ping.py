@@ -14,6 +14,7 @@ import time
 import pytest
 
 import hostile
+import netns
 from clients import PROMPT, greeting
 from configs import GREETING, HELLO, UPPER
 from hellodtest import TREE, Hellod
@@ -403,6 +404,19 @@ def test_end_with_probes_under_way():
     assert code == NONE
     count = int(re.search(r"tcp: (\d+) sent, 0 answered, 0 lost \(0 %\), (\d+) still under way", rest)[1])
     assert f", {count} still under way" in rest
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("options", ((), ("-u",)), ids=str)
+def test_a_system_that_may_not_send_says_nothing_of_a_service(options):
+    """The way to an address where nobody is gets closed while it runs."""
+    netns.ip("route add 192.0.2.0/24 dev lo")
+    with Running("-i", "0.05", "-W", "0.05", *options, "192.0.2.9") as running:
+        running.read_until("lost: no ")
+        netns.ip("route replace prohibit 192.0.2.0/24")
+        running.read_until("lost: Permission denied")
+        code, rest = running.end(signal.SIGINT)
+    assert code == TROUBLE and " 0 answered" in rest
 
 
 def test_no_burst_after_a_stop(service):
