@@ -12,7 +12,7 @@ def output(*command, text=True):
 def merged(name):
     """A path without the "/" or "./" it begins with. Units are in /lib or in /usr/lib, which are the same folder."""
     name = name.lstrip("./")
-    return f"usr/{name}" if name.startswith("lib/") else name
+    return f"usr/{name}" if name == "lib" or name.startswith("lib/") else name
 
 
 def entry(mode, name, link="", user="root", group="root"):
