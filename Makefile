@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall dist deb rpm clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -278,6 +278,11 @@ deb:
 rpm:
 	@packaging/install-needs rpm
 	@packaging/build-rpm $(BUILD) $(VERSION) $(RPMBUILD_ARGS)
+
+#: make check-packages builds all these twice, on Debian: same bytes, the listed files, no finding of those who look
+check-packages:
+	@packaging/install-needs check-packages
+	@tests/packages/run $(BUILD)
 
 #: make clean        removes build
 clean:
