@@ -1,6 +1,5 @@
 """The tarball of `make dist`."""
 
-import re
 import subprocess
 import tarfile
 
@@ -23,14 +22,6 @@ def test_has_what_git_knows(tarball, version):
         expected.add(entry(0o100755 if executable else 0o100644, f"hellod-{version}/{name}"))
     with tarfile.open(tarball) as archive:
         assert {line for _, line in tar_entries(archive)} == expected
-
-
-def test_is_of_the_day_of_the_release(tarball):
-    news = (TREE / "NEWS").read_text(encoding="utf-8")
-    day = re.match(r"hellod \S+ \((\S+)\)\n", news)[1]
-    noon = int(subprocess.run(["date", "-u", "-d", f"{day} 12:00", "+%s"], capture_output=True, check=True).stdout)
-    with tarfile.open(tarball) as archive:
-        assert {member.mtime for member in archive} == {noon}
 
 
 def test_builds_and_installs_by_itself(installed, version):
