@@ -33,8 +33,8 @@ def test_packages(packages):
 
 def test_contents(packages):
     surprises = []
-    for package, expected in listed(packages.kind).items():
-        found = packages.read.contents(packages.paths[package])
+    for package, path in packages.paths.items():
+        expected, found = listed(packages.kind).get(package, set()), packages.read.contents(path)
         surprises += [f"{package} has {entry}" for entry in sorted(unlike(found, expected))]
         surprises += [f"{package} lacks {entry}" for entry in sorted(unlike(expected, found))]
     assert not surprises, "\n" + "\n".join(surprises)
