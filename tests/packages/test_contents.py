@@ -54,7 +54,8 @@ def test_each_installed_file_is_in_one_package(packages, installed):
 
 
 def test_configuration_is_kept_by_upgrades(packages):
-    etc = {f"etc/{path.relative_to(packages.root / 'etc')}" for path in (packages.root / "etc").rglob("*") if path.is_file()}
+    files = (path for path in (packages.root / "etc").rglob("*") if path.is_file())
+    etc = {str(path.relative_to(packages.root)) for path in files}
     assert "etc/hellod/hellod.conf" in etc
     marked = [name for path in packages.paths.values() for name in packages.read.configs(path)]
     assert sorted(marked) == sorted(etc)

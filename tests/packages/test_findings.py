@@ -3,7 +3,6 @@
 import platform
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from worlds import TREE
 RPMLINT = TREE / "packaging" / "rpm" / "rpmlint.toml"
 PROGRAMS = ("usr/sbin/hellod", "usr/sbin/helloctl", "usr/bin/helloc")
 
-# Places where something was built. What begins the path of a file that is not there must not be in it either.
+# Where trees are unpacked and built, by our scripts and by anybody.
 BUILT_IN = re.compile(rb"(/tmp|/var/tmp|/home|/root|/build)/[\w.+-]+/[\w./+-]*")
 
 

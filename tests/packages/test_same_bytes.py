@@ -1,5 +1,5 @@
-"""Who builds from the same sources gets the same bytes: wherever, whenever, as whatever user and with whatever umask, time
-zone, language and number of jobs.
+"""Who builds from the same sources gets the same bytes: wherever, whenever, as whatever user and with whatever umask,
+time zone, language and number of jobs.
 """
 
 import subprocess
