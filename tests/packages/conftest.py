@@ -60,7 +60,9 @@ def worlds(folder):
     for target in ("dist", "deb", "rpm"):
         here.start(target)
         there.start(target, "RPMBUILD_ARGS=--nocheck")
-    return here, there
+    yield here, there
+    for world in (here, there):
+        world.stop()
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +74,7 @@ def installed(folder, worlds, version):
     world.tree = world.tree / f"hellod-{version}"
     world.start("install", "-j2", "PREFIX=/usr", "SYSCONFDIR=/etc", f"DESTDIR={folder / 'root'}")
     world.wait("install")
+    world.stop()
     return folder / "root"
 
 

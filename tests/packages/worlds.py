@@ -10,7 +10,7 @@ from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[2]
 NOBODY = 65534
-SECONDS = 300
+SECONDS = "600"  # after which a build, and all that it has started, is ended
 LINES = 60  # of what a build said that are shown when it fails
 
 
@@ -58,7 +58,7 @@ class World:
         """How COMMAND ended and what it said, both streams in one."""
         identity = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         return subprocess.run(
-            [*self.before, *command],
+            ["timeout", "--kill-after=10", SECONDS, *self.before, *command],
             cwd=self.tree,
             env=self.environment,
             umask=self.umask,
@@ -67,7 +67,6 @@ class World:
             stderr=subprocess.STDOUT,
             text=True,
             errors="backslashreplace",
-            timeout=SECONDS,
             check=False,
             **identity,
         )
@@ -80,6 +79,10 @@ class World:
         """Returns when TARGET is made; what was said is the failure."""
         done = self.started[target].result()
         assert done.returncode == 0, "\n".join([f"make {target} failed:", *done.stdout.splitlines()[-LINES:]])
+
+    def stop(self):
+        """Returns when nothing is built any more; what still waits in the line is not."""
+        self.line.shutdown(cancel_futures=True)
 
     def products(self, target, pattern):
         """The files like PATTERN that `make TARGET` has left, by name; at least one."""
