@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -264,6 +264,13 @@ uninstall:
 	    $(CONF)/hellod.conf.new \
 	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
+
+#: make image        build/image: a portable service for portablectl, as a folder and as a file, and a container's root
+image:
+	@packaging/install-needs image
+	@rm -rf $(BUILD)/image/installed
+	+@$(again) install DESTDIR=$(BUILD)/image/installed PREFIX=/usr SYSCONFDIR=/etc >/dev/null
+	@packaging/build-image $(BUILD) $(VERSION)
 
 #: make dist         build/dist/hellod-VERSION.tar.gz: the sources, the same bytes whoever makes it
 dist:
