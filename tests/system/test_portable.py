@@ -42,8 +42,8 @@ def host(suite, root, images, tmp_path_factory):
 class Portable(Service):
     """hellod.service of an image. What is of no use for it has no place here: there is no helloctl on the host."""
 
-    def attach(self, image=IMAGE):
-        self.machine("portablectl", "attach", "--now", "--enable", image)
+    def attach(self, profile="default"):
+        self.machine("portablectl", "attach", "--now", "--enable", f"--profile={profile}", IMAGE)
 
     def detach(self, image=IMAGE):
         self.machine("portablectl", "detach", "--now", "--enable", image)
@@ -69,6 +69,17 @@ def portable(host):
     yield it
     host("rm", "-rf", "/etc/hellod")
     it.detach(it.image())
+
+
+def test_its_own_restrictions_are_enough(host):
+    """The profile "trusted" adds none, and no user either."""
+    it = Portable(host)
+    it.attach(profile="trusted")
+    try:
+        it.ask()
+        assert it.show("CapabilityBoundingSet") == ""
+    finally:
+        it.detach()
 
 
 @pytest.mark.parametrize("kind, at", WAYS)
