@@ -5,8 +5,10 @@
 /^#   DynamicUser=/d
 # The host need not know the user: if it does, the service is that one, else systemd makes one up.
 s|^Group=hellod|&\nDynamicUser=yes|
+# It is to need no profile of portablectl's: /proc, /dev and a /run of its own.
+s|^RuntimeDirectory=|MountAPIVFS=yes\n&|
 # The host's configuration, where it has one, stands in place of the image's.
-s|^RuntimeDirectory=|BindReadOnlyPaths=-/etc/hellod\n&|
+s|^MountAPIVFS=yes|&\nBindReadOnlyPaths=-/etc/hellod|
 # Paths of the image, not of the host.
 s|^NoExecPaths=/|NoExecPaths=+/|
 /^ExecPaths=/{
