@@ -277,9 +277,10 @@ static enum ping_exit ping_run(struct ping *ping)
 
 int ping_main(int argc, char **argv)
 {
-    static struct ping ping = {.datagram = {.fd = -1}, .signals = -1}; /* too large for the stack */
+    static struct ping ping; /* too large for the stack; and zeroed, it takes no room in the program */
     enum ping_exit code;
 
+    ping.datagram.fd = ping.signals = -1;
     if (ping_options_read(&ping.options, argc, argv, &code))
         code = ping_run(&ping);
     ping_stream_close(&ping.stream);
