@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import machine as machines
+from ledger import table
 from service import MANNERS, PROBE, Service
 
 TREE = Path(__file__).resolve().parents[2]
@@ -63,6 +64,15 @@ def time_limit(request, machine):
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="module")
+def figures(request, machine):
+    """The ledgers of a module's tests; see measure.py."""
+    ledgers = []
+    yield ledgers
+    if ledgers:
+        FIGURES.append(f"-- losses, {request.module.__name__}, {machine.name}\n{table(ledgers)}")
 
 
 def pytest_runtest_makereport(item, call):

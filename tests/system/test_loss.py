@@ -5,19 +5,15 @@ while its workers are killed. What is asked, and how it is judged, is in ../loss
 import os
 import random
 import socket
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loss"))
-from conftest import FIGURES  # noqa: E402  the folder had to be named first
-from configs import libconfig  # noqa: E402
-from keeper import kill_worker, pause  # noqa: E402
-from ledger import Ledger, table  # noqa: E402
-from service import PORT, Service  # noqa: E402
-from watch import wait_until  # noqa: E402
-from worlds import (  # noqa: E402
+from keeper import kill_worker, pause
+from measure import Measurement, configure
+from service import PORT, Service
+from watch import wait_until
+from worlds import (
     DRAIN_SECONDS,
     KILL_PAUSE_SECONDS,
     MANY_WORKERS,
@@ -25,42 +21,12 @@ from worlds import (  # noqa: E402
     RESTART_PAUSE_SECONDS,
     SEED,
     config,
-    plan,
     walk,
 )
 
 RELOADS, KILLS, RESTARTS = 200, 100, 20
 
 pytestmark = pytest.mark.seconds(300)
-
-
-class Measurement(Ledger):
-    """A ledger of load inside a system."""
-
-    def __init__(self, service, name, datagrams=None):
-        super().__init__(name, plan(PORT, **({"datagrams": datagrams} if datagrams else {})))
-        self.machine = service.machine
-
-    def run(self):
-        return self.load(["nsenter", "-t", str(self.machine.init), "-n"])
-
-    def judge(self, figures):
-        figures.append(self)
-        if self.broken():
-            pytest.fail("\n".join(self.story()), pytrace=False)
-
-
-@pytest.fixture(scope="module")
-def figures(machine):
-    """The ledgers of all tests."""
-    ledgers = []
-    yield ledgers
-    if ledgers:
-        FIGURES.append(f"-- losses, {machine.name}\n{table(ledgers)}")
-
-
-def configure(service, world):
-    service.configure("".join(f"{key} = {libconfig(value)};\n" for key, value in world.items()))
 
 
 def outside(machine, pid):

@@ -1,0 +1,32 @@
+"""Load on the service of a booted system, and the books about it. What is asked, and how it is judged, is in ../loss.
+
+This file must not know what is done to the service meanwhile.
+"""
+
+import pytest
+
+from configs import libconfig
+from ledger import Ledger
+from service import PORT
+from worlds import plan
+
+
+class Measurement(Ledger):
+    """A ledger of load inside a system."""
+
+    def __init__(self, service, name, datagrams=None):
+        super().__init__(name, plan(PORT, **({"datagrams": datagrams} if datagrams else {})))
+        self.machine = service.machine
+
+    def run(self):
+        return self.load(["nsenter", "-t", str(self.machine.init), "-n"])
+
+    def judge(self, figures):
+        figures.append(self)
+        if self.broken():
+            pytest.fail("\n".join(self.story()), pytrace=False)
+
+
+def configure(service, world):
+    """The configuration WORLD, see ../loss/worlds.py."""
+    service.configure("".join(f"{key} = {libconfig(value)};\n" for key, value in world.items()))
