@@ -23,7 +23,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "process"))
 from watch import wait_until  # noqa: E402  the folder had to be named first
 
-PACKAGES = "systemd systemd-sysv dbus iproute2 procps gcc libc6-dev make pkgconf libconfig-dev libsystemd-dev libedit-dev".split()
+# What is tested with, and what the packages are built with (packaging/debian/control). What is done in one suite alone,
+# because it takes its time, is shared out among them.
+PACKAGES = "systemd systemd-sysv systemd-container dbus iproute2 procps autopkgtest".split()
+PACKAGES += "build-essential debhelper libcmocka-dev libconfig-dev libedit-dev libsystemd-dev pkgconf".split()
+MORE = {"bookworm": ["piuparts"], "trixie": ["lintian", "rpm", "debugedit", "elfutils"]}
 CGROUP = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000
 # What nspawn withholds though units make use of it: bpf for IPAddressDeny= and DevicePolicy=, and keyrings.
@@ -113,12 +117,13 @@ def why_not(cache):
 
 def make_root(cache, suite):
     """The folder with a fresh SUITE, made when it is not there: about half a minute."""
-    root = cache / f"{suite}-{uuid.uuid5(uuid.NAMESPACE_URL, ' '.join(PACKAGES)).hex[:8]}"
+    packages = PACKAGES + MORE.get(suite, [])
+    root = cache / f"{suite}-{uuid.uuid5(uuid.NAMESPACE_URL, ' '.join(packages)).hex[:8]}"
     if root.exists():
         return root
     unfinished = root.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    options = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", "--aptopt=Acquire::Languages none"]
+    options = ["--quiet", "--variant=minbase", f"--include={','.join(packages)}", "--aptopt=Acquire::Languages none"]
     run("mmdebstrap", *options, suite, str(unfinished), timeout=600)
     unfinished.rename(root)
     return root
