@@ -128,6 +128,7 @@ def test_rude_crowd(per_source):
     config = {
         "listen": [LINES, HELLO],
         "exempt": [GOOD],
+        "rate": {"per_source": 0},  # the good datagrams follow each other without a pause
         "limits": {"connections": 16, "per_source": per_source, "per_prefix": 0, "idle_timeout": TIMEOUT,
                    "write_timeout": TIMEOUT},
     }
