@@ -104,8 +104,10 @@ static char to_upper(char c)
 static bool begins_with_name(const struct listening *listening, const char *text, size_t length)
 {
     struct span name = listening->name;
-    size_t sample = name.length < NAME_SAMPLE ? name.length : NAME_SAMPLE, i = 0;
+    size_t i = 0, sample = NAME_SAMPLE;
 
+    if (sample > name.length)
+        sample = name.length;
     while (i < sample && i < length && to_upper(text[i]) == to_upper(name.data[i]))
         i++;
     return i == sample;

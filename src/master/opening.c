@@ -154,7 +154,7 @@ static int open_some(struct held_list *held, const struct config *config, const 
 static int open_in_time(struct held_list *held, const struct config *config, const struct wanted *wanted,
                         unsigned number, unsigned count, uint64_t until_ms)
 {
-    const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000};
+    const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
 
     while (open_some(held, config, wanted, number, count) < 0) {
         if (errno != EADDRINUSE || clock_ms() >= until_ms)

@@ -12,7 +12,6 @@ from keeper import pause
 from machine import is_refused
 from measure import Measurement, configure
 from service import UNITS, WAYS, Service
-from watch import wait_until
 from worlds import DRAIN_SECONDS, RESTART_DATAGRAMS, config
 
 CONFFILE = "/etc/hellod/hellod.conf"
