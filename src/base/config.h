@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/prefixes.h"
+
 enum {
     CONFIG_LISTENERS_MAX = 64,
-    CONFIG_EXEMPT_MAX = 64,
+    CONFIG_NETWORKS_MAX = 10000,  /* in one list */
     CONFIG_NAME_MAX = 63,         /* bytes in a listener's, protocol's, user's or group's name */
     CONFIG_TEXT_MAX = 255,        /* bytes in a prompt, an answer template, a farewell */
     CONFIG_PATH_MAX = 107,        /* bytes in a socket path, as sun_path of unix(7) has room for */
@@ -56,6 +58,12 @@ struct config_origin {
 /* Which rules of the datagram guard are on; "oversize" is not here because it cannot be switched off. */
 struct config_guard {
     bool empty, port, source, destination, reply, text, rate, budget;
+};
+
+/* A list of networks, in the order of the file. */
+struct config_networks {
+    struct prefix *list; /* owned by the config */
+    unsigned count;
 };
 
 /* The options of a listener that other modules name in their complaints. */
@@ -121,13 +129,6 @@ struct config_rate {
     bool dry_run;   /* over either, they are counted and answered all the same */
 };
 
-/* A parsed "ADDRESS" or "ADDRESS/BITS"; IPv4 is kept as an IPv4-mapped IPv6 address, bits counted from its
- * start. */
-struct config_cidr {
-    unsigned char address[16];
-    unsigned bits;
-};
-
 struct config {
     int workers; /* 0 in the file means one per CPU; here always the number itself */
     char user[CONFIG_NAME_MAX + 1], group[CONFIG_NAME_MAX + 1];
@@ -135,8 +136,7 @@ struct config {
     char control[CONFIG_PATH_MAX + 1]; /* absolute path of the control socket; "": none */
     unsigned listener_count;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
-    unsigned exempt_count;
-    struct config_cidr exempt[CONFIG_EXEMPT_MAX];
+    struct config_networks exempt;
     struct config_limits limits;
     struct config_rate rate;
     enum config_log_level log_level;

@@ -10,6 +10,25 @@
 
 #include "base/config_private.h"
 
+void config_unknown_key(struct config *config, struct config_origin origin, const struct option *options,
+                        unsigned count, const char *group, const char *name)
+{
+    const char *prefix = option_prefix(options), *dot = *group ? "." : "";
+
+    if (options == option_listener && !strcmp(group, "guard") &&
+        (!strcmp(name, "oversize") || !strcmp(name, "access"))) {
+        config_error(config, origin.file, origin.line, "the guard's rule \"%s\" cannot be switched off",
+                     name);
+        return;
+    }
+    const struct option *meant = option_meant(options, count, group, name);
+    if (meant)
+        config_error(config, origin.file, origin.line, "unknown key \"%s%s%s%s\"; did you mean \"%s%s\"?",
+                     prefix, group, dot, name, option_prefix(meant), meant->path);
+    else
+        config_error(config, origin.file, origin.line, "unknown key \"%s%s%s%s\"", prefix, group, dot, name);
+}
+
 static bool is_given(const struct config_listener *listener, enum config_listener_key key)
 {
     return listener->origin[key].line != 0;
@@ -105,39 +124,4 @@ void config_check_globals(struct config *config)
         config_error(config, origin->file, origin->line, "control \"%s\" must begin with \"/\"", path);
     else if (length > 0 && path[length - 1] == '/')
         config_error(config, origin->file, origin->line, "control \"%s\" names no socket", path);
-}
-
-/* The number in TEXT, or -1 if it is not one from 0 to MAX. */
-static int parse_bits(const char *text, int max)
-{
-    if (!isdigit((unsigned char) *text) || strlen(text) > 3 || text[strspn(text, "0123456789")])
-        return -1;
-    long bits = strtol(text, NULL, 10);
-    return bits <= max ? (int) bits : -1;
-}
-
-const char *config_parse_cidr(const char *text, struct config_cidr *cidr)
-{
-    struct config_cidr result = {.address = {[10] = 0xff, [11] = 0xff}};
-    char address[INET6_ADDRSTRLEN];
-    size_t length = strcspn(text, "/");
-    int before = 96;
-
-    if (length >= sizeof(address))
-        return "is not an address";
-    memcpy(address, text, length);
-    address[length] = '\0';
-    if (inet_pton(AF_INET, address, result.address + 12) != 1) {
-        if (inet_pton(AF_INET6, address, result.address) != 1)
-            return "is not an address";
-        before = 0;
-    }
-    int bits = text[length] == '/' ? parse_bits(text + length + 1, 128 - before) : 128 - before;
-    if (bits < 0)
-        return before ? "has a number of bits other than 0..32" : "has a number of bits other than 0..128";
-    result.bits = (unsigned) (before + bits);
-    for (unsigned bit = result.bits; bit < 128; bit++)
-        result.address[bit / 8] &= (unsigned char) ~(0x80U >> (bit % 8));
-    *cidr = result;
-    return NULL;
 }

@@ -101,11 +101,26 @@ static void print_scalar(FILE *out, const struct level *level, const struct opti
     end_line(out, column + 1, option, &level->origin[option - level->options], note);
 }
 
-static void print_cidr(FILE *out, const struct config_cidr *cidr)
+/* A list of networks: one a line. */
+static void print_networks(FILE *out, const struct level *level, const struct option *option)
 {
+    struct config_networks networks;
+    const struct config_origin *origin = &level->origin[option - level->options];
     char text[ADDR_TEXT_MAX];
+    int column = fprintf(out, "%*s%s%s = [", level->indent, "", mark_of(level, option), option_name(option));
 
-    fprintf(out, "%*s\"%s\"", INDENT, "", addr_network_text(cidr->address, cidr->bits, text));
+    memcpy(&networks, (const char *) level->base + option->offset, sizeof(networks));
+    if (networks.count == 0) {
+        end_line(out, column + fprintf(out, " ];"), option, origin, "");
+        return;
+    }
+    end_line(out, column, option, origin, "");
+    for (unsigned i = 0; i < networks.count; i++) {
+        const struct prefix *network = &networks.list[i];
+        fprintf(out, "%*s\"%s\"%s\n", level->indent + INDENT, "",
+                addr_network_text(network->address, network->bits, text), i + 1 < networks.count ? "," : "");
+    }
+    fprintf(out, "%*s];\n", level->indent, "");
 }
 
 /* Closes the group that is open, if any; a NULL for OPTION or a row that is not its member ends it. */
@@ -118,14 +133,14 @@ static void close_group(FILE *out, struct level *level, const struct option *opt
     level->group = NULL;
 }
 
-/* One row that is no list. The rows of a group come right after the group's own. */
+/* One row but that of the listeners. The rows of a group come right after the group's own. */
 static void print_row(FILE *out, struct level *level, const struct option *option)
 {
     close_group(out, level, option);
     if (level->summaries)
         fprintf(out, "%*s# %s\n", level->indent, "", option->summary);
     if (option->type != OPTION_GROUP) {
-        print_scalar(out, level, option);
+        (option->type == OPTION_NETWORKS ? print_networks : print_scalar)(out, level, option);
         return;
     }
     fprintf(out, "%*s%s%s = {\n", level->indent, "", mark_of(level, option), option->path);
@@ -152,24 +167,19 @@ static void print_listener(FILE *out, const struct config *config, const struct 
     fprintf(out, "%*s}", INDENT, "");
 }
 
-/* A list on the outermost level: its elements, one after the other. */
-static void print_list(FILE *out, const struct level *level, const struct option *option)
+/* The listeners, one after the other. */
+static void print_listeners(FILE *out, const struct level *level, const struct option *option)
 {
     const struct config *config = level->config;
-    bool listeners = option->type == OPTION_LISTENERS;
-    unsigned count = listeners ? config->listener_count : config->exempt_count;
 
     fprintf(out, "# %s\n", option->summary);
-    int column = fprintf(out, "%s = %s", option_name(option), listeners ? "(" : "[");
+    int column = fprintf(out, "%s = (", option_name(option));
     end_line(out, column, option, &level->origin[option - level->options], "");
-    for (unsigned i = 0; i < count; i++) {
-        if (listeners)
-            print_listener(out, config, &config->listeners[i]);
-        else
-            print_cidr(out, &config->exempt[i]);
-        fprintf(out, "%s\n", i + 1 < count ? "," : "");
+    for (unsigned i = 0; i < config->listener_count; i++) {
+        print_listener(out, config, &config->listeners[i]);
+        fprintf(out, "%s\n", i + 1 < config->listener_count ? "," : "");
     }
-    fprintf(out, "%s;\n", listeners ? ")" : "]");
+    fprintf(out, ");\n");
 }
 
 int config_dump(const struct config *config, FILE *out)
@@ -185,10 +195,10 @@ int config_dump(const struct config *config, FILE *out)
     errno = 0;
     for (unsigned i = 0; i < CONFIG_GLOBAL_COUNT; i++) {
         const struct option *option = &option_globals[i];
-        if (option->type != OPTION_LISTENERS && option->type != OPTION_NETWORKS)
+        if (option->type != OPTION_LISTENERS)
             print_row(out, &level, option);
         else
-            print_list(out, &level, option);
+            print_listeners(out, &level, option);
     }
     close_group(out, &level, NULL);
     if (fflush(out) == 0 && !ferror(out))

@@ -129,10 +129,17 @@ static struct config *create(const char *main_file, FILE *errors)
     return config;
 }
 
+void config_drop_listeners(struct config *config)
+{
+    config->listener_count = 0;
+}
+
 void config_free(struct config *config)
 {
     if (!config)
         return;
+    config_drop_listeners(config);
+    free(config->exempt.list);
     if (config->private)
         text_forget(config->private->files);
     free(config->private);

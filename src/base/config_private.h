@@ -33,15 +33,20 @@ void config_verror(struct config *config, const char *file, unsigned line, const
  * the way. FILE is where they come from, owned by CONFIG; NULL for built-in defaults. */
 void config_take(struct config *config, const char *file, char *text, size_t length);
 
+/* Complains of the key NAME at ORIGIN, which is not in GROUP of the COUNT options, and says what may be
+ * meant.
+ */
+void config_unknown_key(struct config *config, struct config_origin origin, const struct option *options,
+                        unsigned count, const char *group, const char *name);
+
+/* Forgets all of CONFIG's listeners. */
+void config_drop_listeners(struct config *config);
+
 /* Complains of everything that is wrong with the newest of CONFIG's listeners, alone or beside those before
  * it. What is wrong with a single value alone was found by its row in the table. */
 void config_check_listener(struct config *config, struct config_listener *listener);
 
 /* Complains of a global option that is wrong in a way that its row in the table cannot tell. */
 void config_check_globals(struct config *config);
-
-/* Reads "ADDRESS" or "ADDRESS/BITS" into CIDR and clears the bits beyond BITS. Returns NULL, or what is
- * wrong, and then CIDR is untouched. */
-const char *config_parse_cidr(const char *text, struct config_cidr *cidr);
 
 #endif

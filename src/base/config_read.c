@@ -4,6 +4,7 @@
 #include <libconfig.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/config_private.h"
@@ -154,8 +155,59 @@ static void take_choice(struct reader *reader, const struct option *option, cons
                  nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
-static void take_scalar(struct reader *reader, const struct option *option, const config_setting_t *setting,
-                        void *base)
+/* The number of elements to take; the range of OPTION is that of their number. */
+static unsigned list_length(struct reader *reader, const struct option *option,
+                            const config_setting_t *setting)
+{
+    int length = config_setting_length(setting);
+
+    return (unsigned) (check_range(reader, option, setting, length) || length == 0 ? length
+                                                                                   : (int) option->max);
+}
+
+/* The element INDEX of the list OPTION is no network: TEXT, or no string at all. */
+static void wrong_network(struct reader *reader, const struct option *option, const config_setting_t *setting,
+                          unsigned index, const char *text, const char *problem)
+{
+    unsigned line = scan_element_line(reader->text, line_of(setting), option->path, index);
+
+    if (text)
+        config_error(reader->config, reader->file, line, "%s: \"%s\" %s", option->path, text, problem);
+    else
+        config_error(reader->config, reader->file, line, "%s: element %u is not a string", option->path,
+                     index + 1);
+}
+
+static void take_networks(struct reader *reader, const struct option *option, const config_setting_t *setting,
+                          void *base)
+{
+    struct config_networks *networks = (void *) ((char *) base + option->offset);
+
+    free(networks->list);
+    *networks = (struct config_networks){NULL, 0};
+    if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
+        wrong_kind(reader, option, setting);
+        return;
+    }
+    unsigned length = list_length(reader, option, setting);
+    networks->list = calloc(length, sizeof(*networks->list));
+    if (!networks->list && length) {
+        config_error(reader->config, reader->file, line_of(setting), "%s: out of memory", option->path);
+        return;
+    }
+    for (unsigned i = 0; i < length; i++) {
+        const char *text = config_setting_get_string_elem(setting, (int) i);
+        const char *problem = text ? prefix_parse(text, &networks->list[networks->count]) : "";
+        if (problem)
+            wrong_network(reader, option, setting, i, text, problem);
+        else
+            networks->count++;
+    }
+}
+
+/* All but groups and listeners. */
+static void take_value(struct reader *reader, const struct option *option, const config_setting_t *setting,
+                       void *base)
 {
     switch (option->type) {
     case OPTION_BOOL:
@@ -168,44 +220,28 @@ static void take_scalar(struct reader *reader, const struct option *option, cons
     case OPTION_CHOICE:
         take_choice(reader, option, setting, base);
         break;
+    case OPTION_NETWORKS:
+        take_networks(reader, option, setting, base);
+        break;
     default:
         take_string(reader, option, setting, base);
     }
-}
-
-static void unknown_key(struct reader *reader, const struct target *target, const char *group,
-                        const config_setting_t *setting)
-{
-    const char *name = config_setting_name(setting);
-    unsigned line = line_of(setting);
-
-    if (target->options == option_listener && !strcmp(group, "guard") && !strcmp(name, "oversize")) {
-        config_error(reader->config, reader->file, line,
-                     "the guard's rule \"oversize\" cannot be switched off");
-        return;
-    }
-    const struct option *meant = option_meant(target->options, target->count, group, name);
-    const char *prefix = option_prefix(target->options);
-    const char *dot = *group ? "." : "";
-    if (meant)
-        config_error(reader->config, reader->file, line, "unknown key \"%s%s%s%s\"; did you mean \"%s%s\"?",
-                     prefix, group, dot, name, option_prefix(meant), meant->path);
-    else
-        config_error(reader->config, reader->file, line, "unknown key \"%s%s%s%s\"", prefix, group, dot,
-                     name);
 }
 
 /* The row for MEMBER of GROUP, its origin noted; NULL after complaining that there is none. */
 static const struct option *find_option(struct reader *reader, const struct target *target, const char *group,
                                         const config_setting_t *member)
 {
+    const char *name = config_setting_name(member);
+    struct config_origin origin = {reader->file, line_of(member)};
+
     for (unsigned i = 0; i < target->count; i++) {
-        if (!option_is_member(&target->options[i], group, config_setting_name(member)))
+        if (!option_is_member(&target->options[i], group, name))
             continue;
-        target->origin[i] = (struct config_origin){reader->file, line_of(member)};
+        target->origin[i] = origin;
         return &target->options[i];
     }
-    unknown_key(reader, target, group, member);
+    config_unknown_key(reader->config, origin, target->options, target->count, group, name);
     return NULL;
 }
 
@@ -221,7 +257,7 @@ static void take_group(struct reader *reader, const struct target *target, const
         const config_setting_t *member = config_setting_get_elem(setting, (unsigned) i);
         const struct option *option = find_option(reader, target, group->path, member);
         if (option)
-            take_scalar(reader, option, member, target->base);
+            take_value(reader, option, member, target->base);
     }
 }
 
@@ -240,19 +276,9 @@ static void take_listener(struct reader *reader, struct config_listener *listene
         if (option && option->type == OPTION_GROUP)
             take_group(reader, &target, option, member);
         else if (option)
-            take_scalar(reader, option, member, listener);
+            take_value(reader, option, member, listener);
     }
     config_check_listener(reader->config, listener);
-}
-
-/* The number of elements to take; the range of OPTION is that of their number. */
-static unsigned list_length(struct reader *reader, const struct option *option,
-                            const config_setting_t *setting)
-{
-    int length = config_setting_length(setting);
-
-    return (unsigned) (check_range(reader, option, setting, length) || length == 0 ? length
-                                                                                   : (int) option->max);
 }
 
 static void take_listeners(struct reader *reader, const struct option *option,
@@ -260,7 +286,7 @@ static void take_listeners(struct reader *reader, const struct option *option,
 {
     struct config *config = reader->config;
 
-    config->listener_count = 0;
+    config_drop_listeners(config);
     if (!config_setting_is_list(setting)) {
         wrong_kind(reader, option, setting);
         return;
@@ -275,32 +301,6 @@ static void take_listeners(struct reader *reader, const struct option *option,
         unsigned line = scan_element_line(reader->text, line_of(setting), option->path, i);
         config_error(config, reader->file, line, "a listener must be a group: { ... }, not %s",
                      kind_of(element));
-    }
-}
-
-static void take_networks(struct reader *reader, const struct option *option, const config_setting_t *setting)
-{
-    struct config *config = reader->config;
-
-    config->exempt_count = 0;
-    if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
-        wrong_kind(reader, option, setting);
-        return;
-    }
-    unsigned length = list_length(reader, option, setting);
-    for (unsigned i = 0; i < length; i++) {
-        const char *text = config_setting_get_string_elem(setting, (int) i);
-        const char *problem =
-            text ? config_parse_cidr(text, &config->exempt[config->exempt_count]) : "is not a string";
-        if (!problem) {
-            config->exempt_count++;
-            continue;
-        }
-        unsigned line = scan_element_line(reader->text, line_of(setting), option->path, i);
-        if (text)
-            config_error(config, reader->file, line, "%s: \"%s\" %s", option->path, text, problem);
-        else
-            config_error(config, reader->file, line, "%s: element %u %s", option->path, i + 1, problem);
     }
 }
 
@@ -319,10 +319,8 @@ static void take_root(struct reader *reader, const config_setting_t *root)
             take_group(reader, &target, option, member);
         else if (option->type == OPTION_LISTENERS)
             take_listeners(reader, option, member);
-        else if (option->type == OPTION_NETWORKS)
-            take_networks(reader, option, member);
         else
-            take_scalar(reader, option, member, config);
+            take_value(reader, option, member, config);
     }
 }
 

@@ -64,7 +64,7 @@ const struct option option_globals[CONFIG_GLOBAL_COUNT] = {
         1, CONFIG_LISTENERS_MAX, NULL, "listeners",
         "What is served, and where; a list in a later file replaces the whole list."},
     [CONFIG_GLOBAL_EXEMPT] = {"exempt", OPTION_NETWORKS, AT(exempt), "[ \"127.0.0.0/8\", \"::1\" ]",
-        0, CONFIG_EXEMPT_MAX, NULL, "networks",
+        0, CONFIG_NETWORKS_MAX, NULL, "networks",
         "Sources that no limit per source or prefix applies to: addresses, or networks as ADDRESS/BITS."},
     [CONFIG_GLOBAL_LIMITS] = {"limits", OPTION_GROUP, 0, NULL, 0, 0, NULL, "",
         "What one client, or all of them together, may take."},

@@ -149,9 +149,14 @@ void prepare_plan(struct prepared *prepared, struct config *config)
     plan->service_count = config->listener_count;
     for (unsigned i = 0; i < config->listener_count; i++)
         prepare_service(&plan->services[i], prepared->templates[i], config, &config->listeners[i]);
-    plan->exempt_count = config->exempt_count;
-    for (unsigned i = 0; i < config->exempt_count; i++) {
-        memcpy(plan->exempt[i].address, config->exempt[i].address, sizeof(plan->exempt[i].address));
-        plan->exempt[i].bits = config->exempt[i].bits;
-    }
+    plan->exempt = prefixes_create(config->exempt.count);
+    if (plan->exempt == NULL)
+        config_complain(config, NULL, CONFIG_KEY_LISTENER, "out of memory");
+    for (unsigned i = 0; plan->exempt != NULL && i < config->exempt.count; i++)
+        prefixes_add(plan->exempt, &config->exempt.list[i], 1);
+}
+
+void prepare_free(struct prepared *prepared)
+{
+    prefixes_free(prepared->plan.exempt);
 }

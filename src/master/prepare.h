@@ -7,7 +7,6 @@
 #include "worker/plan.h"
 
 _Static_assert((int) PLAN_SERVICES_MAX >= (int) CONFIG_LISTENERS_MAX, "a service for each listener");
-_Static_assert((int) PLAN_EXEMPT_MAX >= (int) CONFIG_EXEMPT_MAX, "a place for each exempt network");
 _Static_assert((int) SCOREBOARD_SLOTS_MAX >= 256, "a slot for each worker that the config may ask for");
 
 /* A plan and the memory that its spans point into, besides the config. */
@@ -17,7 +16,11 @@ struct prepared {
 };
 
 /* Fills all of PREPARED but sockets and shared memory from CONFIG, which must outlive it. What does not
- * make sense is complained of in CONFIG, all of it; ask config_errors(). */
+ * make sense is complained of in CONFIG, all of it; ask config_errors(). The caller gives PREPARED to
+ * prepare_free(). */
 void prepare_plan(struct prepared *prepared, struct config *config);
+
+/* Frees what prepare_plan() has made. Fine on what is all zero. */
+void prepare_free(struct prepared *prepared);
 
 #endif

@@ -99,6 +99,7 @@ void world_free(struct world *world)
         return;
     sources_close(world->prepared.plan.sources);
     rate_close(world->prepared.plan.rate);
+    prepare_free(&world->prepared);
     config_free(world->config);
     free(world);
 }

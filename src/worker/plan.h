@@ -12,13 +12,13 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/prefixes.h"
 #include "base/scoreboard.h"
 #include "protocol/protocol.h"
 
 enum {
     PLAN_SERVICES_MAX = 64,
-    PLAN_SOCKETS_MAX = 2 * PLAN_SERVICES_MAX, /* "*" is two sockets */
-    PLAN_EXEMPT_MAX = 64
+    PLAN_SOCKETS_MAX = 2 * PLAN_SERVICES_MAX /* "*" is two sockets */
 };
 
 struct rate;
@@ -58,17 +58,11 @@ struct plan_pace {
     bool dry_run;
 };
 
-/* Sources that no limit applies to. */
-struct plan_exempt {
-    uint8_t address[16]; /* IPv4 as mapped */
-    unsigned bits;
-};
-
 struct plan {
-    unsigned service_count, socket_count, exempt_count;
+    unsigned service_count, socket_count;
     struct plan_service services[PLAN_SERVICES_MAX];
     struct plan_socket sockets[PLAN_SOCKETS_MAX];
-    struct plan_exempt exempt[PLAN_EXEMPT_MAX];
+    struct prefixes *exempt; /* sources that no limit applies to */
     struct plan_limits limits;
     struct plan_pace pace;
     uint32_t workers;
@@ -96,12 +90,7 @@ static inline unsigned plan_table(const struct plan *plan, uint32_t generation, 
 /* Whether no limit applies to PEER; who has no address is nobody that one could apply to. */
 static inline bool plan_exempts(const struct plan *plan, const struct addr_peer *peer)
 {
-    if (!peer->is_internet)
-        return true;
-    for (unsigned i = 0; i < plan->exempt_count; i++)
-        if (addr_same_prefix(peer->address, plan->exempt[i].address, plan->exempt[i].bits))
-            return true;
-    return false;
+    return !peer->is_internet || prefixes_find(plan->exempt, peer->address) != 0;
 }
 
 /* How many tables of sources that makes. */

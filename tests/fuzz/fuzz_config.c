@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t length = 0;
     struct config *config = parse((const char *) data, size);
 
-    MUST(config->listener_count <= CONFIG_LISTENERS_MAX && config->exempt_count <= CONFIG_EXEMPT_MAX);
+    MUST(config->listener_count <= CONFIG_LISTENERS_MAX && config->exempt.count <= CONFIG_NETWORKS_MAX);
     if (config_errors(config) == 0) {
         FILE *out = open_memstream(&dump, &length);
         MUST(out && config_dump(config, out) == 0 && fclose(out) == 0);

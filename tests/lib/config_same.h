@@ -7,15 +7,34 @@
 
 #include "base/config_private.h"
 
+static inline int config_same_networks(const void *one, const void *other)
+{
+    struct config_networks left, right;
+
+    memcpy(&left, one, sizeof(left));
+    memcpy(&right, other, sizeof(right));
+    if (left.count != right.count)
+        return 0;
+    for (unsigned i = 0; i < left.count; i++)
+        if (left.list[i].bits != right.list[i].bits ||
+            memcmp(left.list[i].address, right.list[i].address, sizeof(left.list[i].address)) != 0)
+            return 0;
+    return 1;
+}
+
 static inline const char *config_differ_in(const struct option *options, unsigned count, const void *one,
                                            const void *other)
 {
     for (unsigned i = 0; i < count; i++) {
         const struct option *option = &options[i];
         const char *at = (const char *) one + option->offset;
-        if (!option->path || option->type == OPTION_GROUP || option->type == OPTION_LISTENERS ||
-            option->type == OPTION_NETWORKS)
+        if (!option->path || option->type == OPTION_GROUP || option->type == OPTION_LISTENERS)
             continue;
+        if (option->type == OPTION_NETWORKS) {
+            if (!config_same_networks(at, (const char *) other + option->offset))
+                return option->path;
+            continue;
+        }
         if (option->type == OPTION_STRING && strcmp(at, (const char *) other + option->offset) != 0)
             return option->path;
         if (option->type != OPTION_STRING &&
@@ -37,15 +56,7 @@ static inline const char *config_difference(const struct config *one, const stru
         return "listen";
     for (unsigned i = 0; i < one->listener_count && !path; i++)
         path = config_differ_in(option_listener, CONFIG_KEY_COUNT, &one->listeners[i], &other->listeners[i]);
-    if (path)
-        return path;
-    if (one->exempt_count != other->exempt_count)
-        return "exempt";
-    for (unsigned i = 0; i < one->exempt_count; i++)
-        if (one->exempt[i].bits != other->exempt[i].bits ||
-            memcmp(one->exempt[i].address, other->exempt[i].address, sizeof(one->exempt[i].address)) != 0)
-            return "exempt";
-    return NULL;
+    return path;
 }
 
 #endif

@@ -41,6 +41,7 @@ __attribute__((format(printf, 2, 3))) static inline struct world *make_world(con
     if (listeners_open(&world->listeners, world->config, &world->prepared.plan,
                        before != NULL ? &before->listeners : NULL) == 0)
         return world;
+    prepare_free(&world->prepared);
     config_free(world->config);
     free(world);
     return NULL;
@@ -50,6 +51,7 @@ __attribute__((format(printf, 2, 3))) static inline struct world *make_world(con
 static inline void end_world(struct world *world, const struct world *keep)
 {
     listeners_close(&world->listeners, keep != NULL ? &keep->listeners : NULL);
+    prepare_free(&world->prepared);
     config_free(world->config);
     free(world);
 }

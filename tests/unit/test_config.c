@@ -28,11 +28,11 @@ static void defaults_are_those_of_the_design(void **state)
     assert_true(config->limits.drain_timeout == 10.0);
     assert_int_equal(config->log_level, CONFIG_LOG_INFO);
     assert_false(config->log_access);
-    assert_int_equal(config->exempt_count, 2);
-    assert_int_equal(config->exempt[0].bits, 96 + 8);
-    assert_int_equal(config->exempt[0].address[12], 127);
-    assert_int_equal(config->exempt[1].bits, 128);
-    assert_int_equal(config->exempt[1].address[15], 1);
+    assert_int_equal(config->exempt.count, 2);
+    assert_int_equal(config->exempt.list[0].bits, 96 + 8);
+    assert_int_equal(config->exempt.list[0].address[12], 127);
+    assert_int_equal(config->exempt.list[1].bits, 128);
+    assert_int_equal(config->exempt.list[1].address[15], 1);
     assert_string_equal(place_of(config, "limits.connections"), "default");
     assert_string_equal(place_of(config, "listen"), "default");
     config_free(config);
@@ -88,7 +88,7 @@ static void every_global_is_taken(void **state)
     assert_string_equal(config->group, "g");
     assert_int_equal(config->activation, CONFIG_ACTIVATION_REQUIRE);
     assert_string_equal(config->control, "/c");
-    assert_int_equal(config->exempt_count, 0);
+    assert_int_equal(config->exempt.count, 0);
     assert_int_equal(config->limits.connections, 1);
     assert_int_equal(config->limits.per_source, 2);
     assert_int_equal(config->limits.per_prefix, 3);
@@ -230,8 +230,8 @@ static void networks_are_masked_and_mapped(void **state)
         snprintf(text, sizeof(text), "exempt = ( \"%s\" );", cases[i].text);
         struct config *config = good_config_of(text);
         char *shown = listing_of(config);
-        assert_int_equal(config->exempt_count, 1);
-        assert_int_equal(config->exempt[0].bits, cases[i].bits);
+        assert_int_equal(config->exempt.count, 1);
+        assert_int_equal(config->exempt.list[0].bits, cases[i].bits);
         assert_non_null(strstr(shown, cases[i].shown));
         free(shown);
         config_free(config);

@@ -89,7 +89,7 @@ static void later_files_win_option_by_option(void **state)
     assert_int_equal(config->limits.connections, 30); /* "B" before "a": bytes, not a language's order */
     assert_int_equal(config->limits.per_source, 40);
     assert_int_equal(config->limits.per_prefix, 3);
-    assert_int_equal(config->exempt_count, 1);
+    assert_int_equal(config->exempt.count, 1);
     assert_int_equal(config->listener_count, 1);
     assert_non_null(strstr(place_of(config, "limits.connections"), "/conf.d/a.conf:"));
     assert_non_null(strstr(place_of(config, "limits.per_prefix"), "/hellod.conf:"));
