@@ -83,6 +83,8 @@ enum config_listener_key {
     CONFIG_KEY_BACKLOG,
     CONFIG_KEY_PER_WORKER,
     CONFIG_KEY_MESSAGE_SIZE,
+    CONFIG_KEY_ALLOW,
+    CONFIG_KEY_DENY,
     CONFIG_KEY_GUARD, /* the group; each rule has an origin of its own */
     CONFIG_KEY_GUARD_EMPTY,
     CONFIG_KEY_GUARD_PORT,
@@ -112,6 +114,7 @@ struct config_listener {
     int backlog;
     bool per_worker;
     int message_size; /* bytes */
+    struct config_networks allow, deny;
     struct config_guard guard;
     struct config_origin origin[CONFIG_KEY_COUNT];
 };

@@ -97,6 +97,10 @@ static void check_path(struct config *config, struct config_listener *listener)
         config_complain(config, listener, CONFIG_KEY_PORT, "port has no meaning with a path");
     if (listener->per_worker)
         config_complain(config, listener, CONFIG_KEY_PER_WORKER, "per_worker needs an address, not a path");
+    if (is_given(listener, CONFIG_KEY_ALLOW))
+        config_complain(config, listener, CONFIG_KEY_ALLOW, "allow has no meaning with a path");
+    if (is_given(listener, CONFIG_KEY_DENY))
+        config_complain(config, listener, CONFIG_KEY_DENY, "deny has no meaning with a path");
     *listener->address = '\0';
     listener->port = 0;
 }

@@ -131,6 +131,10 @@ static struct config *create(const char *main_file, FILE *errors)
 
 void config_drop_listeners(struct config *config)
 {
+    for (unsigned i = 0; i < config->listener_count; i++) {
+        free(config->listeners[i].allow.list);
+        free(config->listeners[i].deny.list);
+    }
     config->listener_count = 0;
 }
 

@@ -20,6 +20,7 @@
     X(refused_full, "connections refused: the worker had as many as it may have")                  \
     X(refused_source, "connections refused: too many from one address")                            \
     X(refused_prefix, "connections refused: too many from one network")                            \
+    X(refused_access, "connections refused: not from an allowed address")                          \
     X(refused_descriptors, "connections refused: no descriptors or no memory in the kernel")       \
     X(closed_farewell, "connections closed: the client said so")                                   \
     X(closed_end, "connections closed: the client sent end of file")                               \
@@ -34,6 +35,7 @@
     X(datagrams, "datagrams received")                                                             \
     X(datagram_answers, "datagrams answered")                                                      \
     X(datagram_unsent, "datagrams whose answer the kernel did not take")                           \
+    X(drop_access, "datagrams dropped: not from an allowed address")                               \
     X(drop_oversize, "datagrams dropped: longer than message_size")                                \
     X(drop_empty, "datagrams dropped: empty")                                                      \
     X(drop_port, "datagrams dropped: source port 0, below 1024 or our own")                        \

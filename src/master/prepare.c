@@ -132,6 +132,40 @@ static void prepare_service(struct plan_service *service, char *template_store, 
                               .guard_rules = guard_rules(&listener->guard)};
 }
 
+static void add_networks(struct prefixes *prefixes, const struct config_networks *networks, unsigned value)
+{
+    for (unsigned i = 0; prefixes != NULL && i < networks->count; i++)
+        prefixes_add(prefixes, &networks->list[i], value);
+}
+
+/* A table with room for COUNT networks; complains when there is none. */
+static struct prefixes *make_table(struct config *config, unsigned count)
+{
+    struct prefixes *prefixes = prefixes_create(count);
+
+    if (prefixes == NULL)
+        config_complain(config, NULL, CONFIG_KEY_LISTENER, "out of memory for %u networks", count);
+    return prefixes;
+}
+
+/* Both lists in one table, in which the order of neither matters; so the same network cannot be in both. */
+static void prepare_access(struct plan_service *service, struct config *config,
+                           const struct config_listener *listener)
+{
+    const struct config_networks *allow = &listener->allow, *deny = &listener->deny;
+    char text[ADDR_TEXT_MAX];
+
+    if (allow->count + deny->count == 0)
+        return;
+    service->allows_others = allow->count == 0;
+    service->access = make_table(config, allow->count + deny->count);
+    add_networks(service->access, allow, PLAN_ALLOWED);
+    for (unsigned i = 0; service->access != NULL && i < deny->count; i++)
+        if (prefixes_add(service->access, &deny->list[i], PLAN_DENIED) != PLAN_DENIED)
+            config_complain(config, listener, CONFIG_KEY_DENY, "deny: \"%s\" is in allow, too",
+                            addr_network_text(deny->list[i].address, deny->list[i].bits, text));
+}
+
 void prepare_plan(struct prepared *prepared, struct config *config)
 {
     struct plan *plan = &prepared->plan;
@@ -149,14 +183,15 @@ void prepare_plan(struct prepared *prepared, struct config *config)
     plan->service_count = config->listener_count;
     for (unsigned i = 0; i < config->listener_count; i++)
         prepare_service(&plan->services[i], prepared->templates[i], config, &config->listeners[i]);
-    plan->exempt = prefixes_create(config->exempt.count);
-    if (plan->exempt == NULL)
-        config_complain(config, NULL, CONFIG_KEY_LISTENER, "out of memory");
-    for (unsigned i = 0; plan->exempt != NULL && i < config->exempt.count; i++)
-        prefixes_add(plan->exempt, &config->exempt.list[i], 1);
+    for (unsigned i = 0; i < config->listener_count; i++)
+        prepare_access(&plan->services[i], config, &config->listeners[i]);
+    plan->exempt = make_table(config, config->exempt.count);
+    add_networks(plan->exempt, &config->exempt, 1);
 }
 
 void prepare_free(struct prepared *prepared)
 {
+    for (unsigned i = 0; i < prepared->plan.service_count; i++)
+        prefixes_free(prepared->plan.services[i].access);
     prefixes_free(prepared->plan.exempt);
 }

@@ -104,7 +104,7 @@ static uint64_t drops(const struct score *score)
 
     for (enum counter i = COUNTER_refused_full; i <= COUNTER_refused_descriptors; i++)
         sum += counted(score, i);
-    for (enum counter i = COUNTER_drop_oversize; i <= COUNTER_drop_budget; i++)
+    for (enum counter i = COUNTER_drop_access; i <= COUNTER_drop_budget; i++)
         sum += counted(score, i);
     return sum;
 }

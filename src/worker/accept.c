@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "worker/access.h"
 #include "worker/balance.h"
 #include "worker/sources.h"
 #include "worker/stream.h"
@@ -263,11 +264,12 @@ static void admit(struct worker *worker, unsigned socket, int fd, const struct a
 static void shortage(struct worker *worker, unsigned socket, int error)
 {
     struct log_limit *limit = &worker->accepting.log;
+    struct addr_peer peer;
 
     if (worker->spare >= 0) {
         close(worker->spare);
-        int fd = accept4(worker->fds[socket], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        int fd = access_accept(worker, socket, &peer);
+        if (fd >= 0 && !access_closes(worker, socket, fd, &peer)) {
             score_add(worker->score, COUNTER_refused_descriptors, 1);
             stream_refuse_at_once(worker, fd, SENTENCE_FULL);
         }
@@ -298,18 +300,16 @@ static bool peer_is_gone(int error)
 /* Takes one connection; false when there is none, or none is to be taken now. */
 static bool accept_one(struct worker *worker, unsigned socket)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof(address);
-    int fd =
-        accept4(worker->fds[socket], (struct sockaddr *) &address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct addr_peer peer;
+    int fd = access_accept(worker, socket, &peer);
 
     if (fd < 0) {
         if (errno != EAGAIN && !peer_is_gone(errno))
             shortage(worker, socket, errno);
         return false;
     }
-    struct addr_peer peer = addr_peer((const struct sockaddr *) &address);
-    admit(worker, socket, fd, &peer);
+    if (!access_closes(worker, socket, fd, &peer))
+        admit(worker, socket, fd, &peer);
     return true;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "worker/access.h"
 #include "worker/guard.h"
 #include "worker/pace.h"
 
@@ -259,8 +260,10 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
     const struct guard *guard = &batch->guards[service - worker->plan->services];
     struct span message;
     size_t written = 0;
-    enum guard_rule rule = judge(guard, from, &message);
 
+    if (!access_admits(worker, service, from->msg_hdr.msg_name))
+        return 0;
+    enum guard_rule rule = judge(guard, from, &message);
     if (rule != GUARD_PASS) {
         score_add(worker->score, COUNTER_drop_oversize + (enum counter) rule, 1);
         return 0;

@@ -24,6 +24,11 @@ enum {
 struct rate;
 struct sources;
 
+enum plan_access {
+    PLAN_ALLOWED = 1,
+    PLAN_DENIED
+};
+
 /* One listener of the config. The spans point into memory that lives as long as the plan. */
 struct plan_service {
     const char *name;
@@ -33,7 +38,9 @@ struct plan_service {
     size_t message_size; /* bytes */
     size_t answer_max;   /* protocol_answer_max() of texts and message_size */
     uint32_t delay_ms;
-    uint32_t guard_rules; /* as in struct guard */
+    uint32_t guard_rules;    /* as in struct guard */
+    struct prefixes *access; /* networks with an enum plan_access each; NULL: everybody is allowed */
+    bool allows_others;      /* those in none of these networks */
 };
 
 /* One socket, or with per_worker one socket a slot. */
@@ -91,6 +98,15 @@ static inline unsigned plan_table(const struct plan *plan, uint32_t generation, 
 static inline bool plan_exempts(const struct plan *plan, const struct addr_peer *peer)
 {
     return !peer->is_internet || prefixes_find(plan->exempt, peer->address) != 0;
+}
+
+/* Whether PEER may use SERVICE; who has no address is let in by the path's owner. */
+static inline bool plan_allows(const struct plan_service *service, const struct addr_peer *peer)
+{
+    if (service->access == NULL || !peer->is_internet)
+        return true;
+    unsigned access = prefixes_find(service->access, peer->address);
+    return access == PLAN_ALLOWED || (access == 0 && service->allows_others);
 }
 
 /* How many tables of sources that makes. */

@@ -33,6 +33,8 @@ static void listing_gives_the_same_config(void **state)
         "workers = 0;",
         "listen = ( { name = \"a\"; protocol = \"p\"; path = \"/run/a\"; } );",
         "exempt = [ ];",
+        "listen = ( { name = \"a\"; protocol = \"p\"; allow = [ ]; deny = [ \"10.1.2.3/8\", \"::1\" ]; } );",
+        "listen = ( { name = \"a\"; protocol = \"p\"; allow = ( \"::/0\" ); } );",
         "limits = { idle_timeout = 0.1; write_timeout = 0.30000000000000004; drain_timeout = 1.0e-300; };",
         "listen = ( { name = \"a\"; protocol = \"a\\\"b\\\\c\\n\\r\\t\\f\\x01\\x7f\\q\xc3\xa9\xff\n#\"; } );",
     };

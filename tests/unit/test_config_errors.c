@@ -64,6 +64,8 @@ static void unknown_keys_are_named_with_the_nearest(void **state)
          "3: unknown key \"listen.guard.prt\"; did you mean \"listen.guard.port\"?\n"},
         {"listen = ( { name = \"a\"; protocol = \"p\"; guard = { oversize = true; }; } );",
          "1: the guard's rule \"oversize\" cannot be switched off\n"},
+        {"listen = ( { name = \"a\"; protocol = \"p\"; guard = { access = false; }; } );",
+         "1: the guard's rule \"access\" cannot be switched off\n"},
     };
 
     CHECK(mistakes);
@@ -209,6 +211,12 @@ static void networks_are_checked(void **state)
          "3: exempt: \"1.2.3\" is not an address\n5: exempt: element 3 is not a string\n"
          "6: exempt: element 4 is not a string\n8: exempt: \"x\" is not an address\n"},
         {"exempt = [ \"\" ];", "1: exempt: \"\" is not an address\n"},
+        {"listen = ( { name = \"a\"; protocol = \"p\"; allow = [ \"::1\",\n \"::g\" ];\n deny = \"::1\"; } "
+         ");",
+         "2: allow: \"::g\" is not an address\n3: deny must be an array of strings: [ ... ], not a string\n"},
+        {"listen = ( { name = \"a\"; protocol = \"p\"; path = \"/a\";\n allow = [ ];\n deny = [ \"::1\" ]; } "
+         ");",
+         "2: allow has no meaning with a path\n3: deny has no meaning with a path\n"},
     };
 
     CHECK(mistakes);

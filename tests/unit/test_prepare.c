@@ -290,6 +290,45 @@ static bool exempts(const char *text)
     return plan_exempts(&prepared.plan, &peer);
 }
 
+static bool allows(unsigned service, const char *text)
+{
+    struct addr_peer peer = peer_of(text);
+
+    return plan_allows(&prepared.plan.services[service], &peer);
+}
+
+static void test_access(void **state)
+{
+    struct config *config = prepare(
+        "listen = ( { name = \"a\"; protocol = \"greeting\"; },\n"
+        "{ name = \"b\"; protocol = \"greeting\"; allow = [ \"10.0.0.0/8\", \"10.1.2.3\" ];\n"
+        "  deny = ( \"10.1.2.0/24\" ); },\n"
+        "{ name = \"c\"; protocol = \"hello\"; type = \"datagram\"; deny = [ \"::/0\", \"10.0.0.1\" ]; },\n"
+        "{ name = \"d\"; protocol = \"greeting\"; deny = [ \"0.0.0.0/0\" ]; allow = [ ]; },\n"
+        "{ name = \"e\"; protocol = \"greeting\"; allow = [ \"0.0.0.0/0\" ]; } );");
+
+    (void) state;
+    assert_null(prepared.plan.services[0].access);
+    assert_true(allows(0, "10.0.0.1") && allows(0, "::1"));
+    assert_true(allows(1, "10.0.0.1") && allows(1, "10.1.2.3") && allows(1, "::ffff:10.1.2.3"));
+    assert_false(allows(1, "10.1.2.4") || allows(1, "11.0.0.1") || allows(1, "::1"));
+    assert_false(allows(2, "10.0.0.1") || allows(2, "1.2.3.4") || allows(2, "::1"));
+    assert_false(allows(3, "10.0.0.1"));
+    assert_true(allows(3, "::1"));
+    assert_true(allows(4, "10.0.0.1"));
+    assert_false(allows(4, "::1"));
+    assert_true(plan_allows(&prepared.plan.services[4], &(struct addr_peer){.is_internet = 0}));
+    config_free(config);
+}
+
+static void test_one_network_in_both_lists(void **state)
+{
+    (void) state;
+    check_said("listen = ( { name = \"a\"; protocol = \"greeting\"; allow = [ \"10.1.2.3/8\", \"::1\" ];\n"
+               "deny = [ \"::2\",\n\"10.0.0.0/8\", \"10.0.0.0/9\", \"::ffff:10.3.2.1/104\" ]; } );",
+               "2: deny: \"10.0.0.0/8\" is in allow, too\n2: deny: \"10.0.0.0/8\" is in allow, too\n");
+}
+
 static void test_limits_and_the_rest(void **state)
 {
     struct config *config = prepare("workers = 7; log = { access = true; };\n"
@@ -338,12 +377,20 @@ static void test_all_listeners(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown_protocols),  cmocka_unit_test(test_protocols_on_the_wrong_socket),
-        cmocka_unit_test(test_templates),          cmocka_unit_test(test_options_without_a_meaning),
-        cmocka_unit_test(test_defaults),           cmocka_unit_test(test_words),
-        cmocka_unit_test(test_upper_has_no_words), cmocka_unit_test(test_framing),
-        cmocka_unit_test(test_guard_bits),         cmocka_unit_test(test_limits_and_the_rest),
-        cmocka_unit_test(test_all_listeners),      cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_unknown_protocols),
+        cmocka_unit_test(test_protocols_on_the_wrong_socket),
+        cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_options_without_a_meaning),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_upper_has_no_words),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_guard_bits),
+        cmocka_unit_test(test_access),
+        cmocka_unit_test(test_one_network_in_both_lists),
+        cmocka_unit_test(test_limits_and_the_rest),
+        cmocka_unit_test(test_all_listeners),
+        cmocka_unit_test(test_pace),
     };
 
     return cmocka_run_group_tests_name("prepare", tests, NULL, NULL);
