@@ -120,9 +120,10 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(DEPENDS) $(LINKING) -o $@ $< $(LDLIBS)
 
-# This one measures a part of ours by itself.
-$(BUILD)/bench/cost_rate: $(LIBRARY)
-$(BUILD)/bench/cost_rate: private LDLIBS += $(LIBRARY)
+# These measure a part of ours by itself.
+COSTS := $(filter $(BUILD)/bench/cost_%,$(BENCH))
+$(COSTS): $(LIBRARY)
+$(COSTS): private LDLIBS += $(LIBRARY)
 
 # Files that change when what they say changes: other flags or another compiler rebuild all, a module that is gone
 # leaves the library. -Werror makes no other objects.
