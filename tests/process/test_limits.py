@@ -437,6 +437,22 @@ def test_descriptor_famine_without_a_spin():
         settled(daemon)
 
 
+def test_descriptor_famine_has_no_words_for_the_denied():
+    config = {"workers": 1, "listen": [{**LINES, "deny": ["127.1.1.1"]}], **of_our_user()}
+    with Hellod(config) as daemon:
+        (worker,) = daemon.workers()
+        before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        leave_free(worker, 0)
+        for _ in range(3):
+            with daemon.connect(source=("127.1.1.1", 0)) as client:
+                client.expect_end()
+        with daemon.connect() as client:
+            client.expect_end(FULL)
+        counters = daemon.counters()
+        assert counters["refused_access"] == 3 and counters["refused_descriptors"] == 1
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+
+
 def without_right_to_raise():
     """Command words in front of the daemon that leave it no right to raise a hard limit; none if it has none anyway."""
     if os.geteuid() != 0:
