@@ -60,29 +60,51 @@ static unsigned search(const struct entry *list, size_t count, const uint8_t add
     return best != NULL ? best->value : 0;
 }
 
+static unsigned value_of(const struct entry *list, size_t count, const struct prefix *network)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].network.bits == network->bits &&
+            memcmp(list[i].network.address, network->address, 16) == 0)
+            return list[i].value;
+    return 0;
+}
+
+/* The first and the last address of NETWORK, which lie at the edges of others, too. */
+static void check_edges(const struct prefixes *prefixes, const struct entry *list, size_t count,
+                        const struct prefix *network)
+{
+    uint8_t last[16];
+
+    memcpy(last, network->address, sizeof(last));
+    for (unsigned bit = network->bits; bit < 128; bit++)
+        last[bit / 8] |= (uint8_t) (0x80U >> bit % 8);
+    assert(prefixes_find(prefixes, network->address) == search(list, count, network->address));
+    assert(prefixes_find(prefixes, last) == search(list, count, last));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct entry list[NETWORKS_MAX];
+    static struct entry list[NETWORKS_MAX];
     struct prefixes *prefixes = prefixes_create(NETWORKS_MAX);
     char line[LINE_MAX_BYTES + 1];
     size_t count = 0;
 
     assert(prefixes != NULL);
     for (size_t at = 0; at < size && count < NETWORKS_MAX;) {
-        struct prefix network;
+        struct entry *entry = &list[count];
         unsigned value = data[at];
         at += take_line(data + at, size - at, line);
-        if (line[0] == '\0' || prefix_parse(line + 1, &network) != NULL)
+        if (line[0] == '\0' || prefix_parse(line + 1, &entry->network) != NULL)
             continue;
-        check_text(&network);
-        assert(prefixes_find(prefixes, network.address) == search(list, count, network.address));
-        unsigned kept = prefixes_add(prefixes, &network, value);
-        list[count++] = (struct entry){network, kept};
-        assert(prefixes_find(prefixes, network.address) == search(list, count, network.address));
+        check_text(&entry->network);
+        check_edges(prefixes, list, count, &entry->network);
+        unsigned before = value_of(list, count, &entry->network);
+        entry->value = prefixes_add(prefixes, &entry->network, value);
+        assert(entry->value == (before != 0 ? before : value));
+        count++;
     }
     for (size_t i = 0; i < count; i++)
-        assert(prefixes_find(prefixes, list[i].network.address) ==
-               search(list, count, list[i].network.address));
+        check_edges(prefixes, list, count, &list[i].network);
     prefixes_free(prefixes);
     return 0;
 }
