@@ -129,11 +129,17 @@ static struct config *create(const char *main_file, FILE *errors)
     return config;
 }
 
+void config_set_networks(struct config_networks *networks, struct prefix *list, unsigned count)
+{
+    free(networks->list);
+    *networks = (struct config_networks){list, count};
+}
+
 void config_drop_listeners(struct config *config)
 {
     for (unsigned i = 0; i < config->listener_count; i++) {
-        free(config->listeners[i].allow.list);
-        free(config->listeners[i].deny.list);
+        config_set_networks(&config->listeners[i].allow, NULL, 0);
+        config_set_networks(&config->listeners[i].deny, NULL, 0);
     }
     config->listener_count = 0;
 }

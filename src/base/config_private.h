@@ -39,6 +39,9 @@ void config_take(struct config *config, const char *file, char *text, size_t len
 void config_unknown_key(struct config *config, struct config_origin origin, const struct option *options,
                         unsigned count, const char *group, const char *name);
 
+/* Makes NETWORKS those COUNT of LIST, which it owns from now on, in place of what it had. */
+void config_set_networks(struct config_networks *networks, struct prefix *list, unsigned count);
+
 /* Forgets all of CONFIG's listeners. */
 void config_drop_listeners(struct config *config);
 

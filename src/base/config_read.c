@@ -183,26 +183,26 @@ static void take_networks(struct reader *reader, const struct option *option, co
 {
     struct config_networks *networks = (void *) ((char *) base + option->offset);
 
-    free(networks->list);
-    *networks = (struct config_networks){NULL, 0};
+    config_set_networks(networks, NULL, 0);
     if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
         wrong_kind(reader, option, setting);
         return;
     }
-    unsigned length = list_length(reader, option, setting);
-    networks->list = calloc(length, sizeof(*networks->list));
-    if (!networks->list && length) {
+    unsigned length = list_length(reader, option, setting), count = 0;
+    struct prefix *list = calloc(length + 1, sizeof(*list));
+    if (!list) {
         config_error(reader->config, reader->file, line_of(setting), "%s: out of memory", option->path);
         return;
     }
     for (unsigned i = 0; i < length; i++) {
         const char *text = config_setting_get_string_elem(setting, (int) i);
-        const char *problem = text ? prefix_parse(text, &networks->list[networks->count]) : "";
+        const char *problem = text ? prefix_parse(text, &list[count]) : "";
         if (problem)
             wrong_network(reader, option, setting, i, text, problem);
         else
-            networks->count++;
+            count++;
     }
+    config_set_networks(networks, list, count);
 }
 
 /* All but groups and listeners. */
