@@ -64,7 +64,11 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
         self.before = termios.tcgetattr(self.slave)
         ends = {name: self.slave for name in ("stdin", "stdout", "stderr")}
-        take = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+        # A shell that started us in the background has INT ignored, and so would it.
+        take = (
+            "import fcntl, os, signal, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+            "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
+        )
         # In a process of its own: what runs between fork and exec must not be Python, as we have threads.
         words = ["/usr/bin/python3", "-I", "-S", "-c", take, *command(*self._arguments)]
         self.process = subprocess.Popen(words, env=self._env, **ends)
