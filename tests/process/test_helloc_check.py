@@ -19,6 +19,7 @@ from configs import GREETING, HELLO, UPPER
 from helloc import program
 from hellodtest import SICK, Hellod
 from hostile import Datagrams, Deaf, Streams, nobody
+from reloads import owed
 from watch import SLOW
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -159,11 +160,13 @@ def test_thresholds():
 
 
 def test_refusals_are_no_outage():
-    config = {"workers": 1, "listen": [GREETING], "limits": {"connections": 1}}
-    with Hellod(config) as daemon, daemon.connect().greeted():
+    config = {"workers": 1, "listen": [GREETING, {**GREETING, "name": "slow", "delay": 60.0}], "limits": {"connections": 1}}
+    with Hellod(config) as daemon:
+        holder = owed(daemon)
         done = at(daemon.address("greeting"), *PATIENT, state=WARNING)
         assert re.search(r'refused by \S+: "Sorry, the server is full\."$', done.text)
         assert list(done.metrics) == ["connect"]
+        holder.reset()
     config = {"listen": [{**GREETING, "message_size": 5}]}
     with Hellod(config) as daemon:
         # In chunks there is nothing that is too long.

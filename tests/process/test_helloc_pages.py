@@ -10,6 +10,7 @@ import pytest
 from configs import GREETING, HELLO
 from helloc import Terminal, helloc
 from hellodtest import TREE, Hellod
+from reloads import owed
 from watch import SLOW
 
 
@@ -63,9 +64,12 @@ def test_check(reach):
 
 def test_check_refused():
     printed = examples("helloc-check")["check_hello -H 192.0.2.7"]
-    with Hellod({"workers": 1, "listen": [GREETING], "limits": {"connections": 1}}) as daemon, daemon.connect().greeted():
+    config = {"workers": 1, "listen": [GREETING, {**GREETING, "name": "slow", "delay": 60.0}], "limits": {"connections": 1}}
+    with Hellod(config) as daemon:
+        holder = owed(daemon)
         host, port = daemon.listener("greeting").reach
         done = helloc("check", "-H", host, "-p", port, "-t", 600)
+        holder.reset()
     assert form(done.stdout.decode()) == form(printed)
 
 

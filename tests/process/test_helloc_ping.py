@@ -20,6 +20,7 @@ from configs import GREETING, HELLO, UPPER
 from hellodtest import TREE, Hellod
 from hostile import Datagrams, Streams
 from pinging import ANSWERED, BRIEF, NONE, PATIENT, TCP_LINE, TROUBLE, UDP_LINE, counts, endless, kinds, ping, ping_json
+from reloads import owed
 from watch import SLOW, wait_until
 from workers import measures
 
@@ -281,13 +282,11 @@ def test_the_tutorials_delay():
 
 def test_refusal_by_limit():
     """It was not the network, and the line says so."""
-    config = {"listen": [GREETING], "workers": 1, "limits": {"connections": 1}, "exempt": []}
-    with Hellod(config) as daemon:
-        reach = daemon.listener("greeting").reach
-        with socket.create_connection(reach) as other:
-            assert other.recv(100) == PROMPT
-            other.sendall(b"I am ")
-            done = ping("-c", "1", *reach)
+    listeners = [GREETING, {**GREETING, "name": "slow", "delay": 60.0}]
+    with Hellod({"listen": listeners, "workers": 1, "limits": {"connections": 1}, "exempt": []}) as daemon:
+        holder = owed(daemon)
+        done = ping("-c", "1", *daemon.listener("greeting").reach)
+        holder.reset()
     assert done.returncode == NONE
     assert done.lines[1] == 'tcp seq=1 lost: refused, it said "Sorry, the server is full."'
 

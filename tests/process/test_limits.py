@@ -20,12 +20,14 @@ import netns
 from clients import PROMPT, greeting, timed
 from configs import GREETING, HELLO, UPPER
 from hellodtest import EXIT_CONFIG, Hellod, refused
+from reloads import owed
 from rude import FULL, SOURCE
 from watch import SLOW, cpu_seconds, descriptors, private_bytes, wait_until
 from workers import SANITIZED, measures, refused_in_all, settled, spread, stopped
 
 SOON = 1 * SLOW  # what is granted at once is there within this time
 LINES = {**GREETING, "framing": "line"}
+SLOW_LINES = {**LINES, "name": "slow", "delay": 60.0}  # whoever is owed an answer there keeps its place
 
 
 def hears(client, sentence):
@@ -41,69 +43,81 @@ def close_all(clients):
         client.close()
 
 
+def reset_all(clients):
+    """Ends those who are owed an answer: an end of file would be noticed after the delay."""
+    for client in clients:
+        client.reset()
+
+
 # ---- connections of a worker ----
 
 
 def test_one_too_many_is_told_and_the_next_finds_room():
-    with Hellod({"workers": 1, "listen": [GREETING, HELLO], "limits": {"connections": 4}}) as daemon:
-        clients = [daemon.connect().greeted() for _ in range(4)]
+    with Hellod({"workers": 1, "listen": [LINES, SLOW_LINES, HELLO], "limits": {"connections": 4}}) as daemon:
+        clients = [owed(daemon) for _ in range(4)]
         for _ in range(3):
             hears(daemon.connect(), FULL)
         assert daemon.counters()["refused_full"] == 3
-        # Those who are in are served, and datagrams have no part in it.
-        for client in clients:
-            client.ask(b"Bob\n", b"Hello, Bob!\n")
+        # Datagrams have no part in it.
         with daemon.datagrams() as other:
             other.expect(b"Bob", b"Hello, Bob!")
-        clients.pop().close()
+        clients.pop().reset()
         settled(daemon, live=3)
         took, newcomer = timed(lambda: daemon.connect().greeted())
         assert took < SOON
+        with newcomer:
+            newcomer.ask(b"Bob\n", b"Hello, Bob!\n")
+        settled(daemon, live=3)
+        clients.append(owed(daemon))
         hears(daemon.connect(), FULL)
-        close_all([newcomer, *clients])
-        assert settled(daemon)["accepted"] == 5
+        reset_all(clients)
+        assert settled(daemon)["accepted"] == 6
 
 
 @pytest.mark.parametrize("size", (6, 5000, 300000))
 def test_refused_client_that_has_spoken_hears_why(size):
     # What it sent is unread when the server closes: a plain close would reset the connection, sentence and all.
-    with Hellod({"workers": 1, "listen": [LINES], "limits": {"connections": 1}}) as daemon:
-        with daemon.connect().greeted():
-            (worker,) = daemon.workers()
-            with stopped(worker):
-                client = daemon.connect()
-                sent = client.send_what_fits(b"x" * size)
-            assert sent > min(size, 60000) - 1
-            client.expect_end(FULL)
-            for _ in range(3):  # it may go on
-                client.send(b"x" * size)
-            hears(client, b"")
+    with Hellod({"workers": 1, "listen": [LINES, SLOW_LINES], "limits": {"connections": 1}}) as daemon:
+        holder = owed(daemon)
+        (worker,) = daemon.workers()
+        with stopped(worker):
+            client = daemon.connect()
+            sent = client.send_what_fits(b"x" * size)
+        assert sent > min(size, 60000) - 1
+        client.expect_end(FULL)
+        for _ in range(3):  # it may go on
+            client.send(b"x" * size)
+        hears(client, b"")
+        holder.reset()
 
 
 def test_all_of_two_hundred_refused_at_once_hear_why():
     # More than there are places for clients that are being refused.
-    with Hellod({"workers": 1, "listen": [LINES], "limits": {"connections": 1}}) as daemon:
-        with daemon.connect().greeted():
-            (worker,) = daemon.workers()
-            before = descriptors(worker)
-            with stopped(worker):
-                clients = [daemon.connect() for _ in range(200)]
-                for client in clients:
-                    client.send(b"Bob\n" * 25)
+    with Hellod({"workers": 1, "listen": [LINES, SLOW_LINES], "limits": {"connections": 1}}) as daemon:
+        holder = owed(daemon)
+        (worker,) = daemon.workers()
+        before = descriptors(worker)
+        with stopped(worker):
+            clients = [daemon.connect() for _ in range(200)]
             for client in clients:
-                hears(client, FULL)
-            assert daemon.counters()["refused_full"] == 200
-            wait_until(lambda: descriptors(worker) == before, 5, "the descriptors of those refused to be closed")
+                client.send(b"Bob\n" * 25)
+        for client in clients:
+            hears(client, FULL)
+        assert daemon.counters()["refused_full"] == 200
+        wait_until(lambda: descriptors(worker) == before, 5, "the descriptors of those refused to be closed")
+        holder.reset()
 
 
 def test_refused_client_that_stays_is_closed_after_a_while():
-    with Hellod({"workers": 1, "listen": [LINES], "limits": {"connections": 1}}) as daemon, daemon.connect().greeted():
+    with Hellod({"workers": 1, "listen": [LINES, SLOW_LINES], "limits": {"connections": 1}}) as daemon:
+        holder = owed(daemon)
         (worker,) = daemon.workers()
         before = descriptors(worker)
         with daemon.connect() as stubborn:
             stubborn.expect_end(FULL)
             assert descriptors(worker) == before + 1
             wait_until(lambda: descriptors(worker) == before, 5, "the server to close")
+        holder.reset()
 
 
 def test_refused_clients_take_no_place_of_others():
@@ -124,7 +138,7 @@ def test_refused_clients_take_no_place_of_others():
 
 @pytest.mark.parametrize("burst", (False, True), ids=("one at a time", "at once"))
 def test_nobody_is_refused_before_all_are_full(burst):
-    with Hellod({"workers": 4, "listen": [LINES], "limits": {"connections": 8}}) as daemon:
+    with Hellod({"workers": 4, "listen": [LINES, SLOW_LINES], "limits": {"connections": 8}}) as daemon:
         for _ in range(3):
             if burst:
                 clients = [daemon.connect() for _ in range(32)]
@@ -137,10 +151,10 @@ def test_nobody_is_refused_before_all_are_full(burst):
             assert refused_in_all(daemon.counters()) == 0
             close_all(clients)
             settled(daemon)
-        clients = [daemon.connect().greeted() for _ in range(32)]
+        clients = [owed(daemon) for _ in range(32)]
         took, _ = timed(lambda: hears(daemon.connect(), FULL))
         assert took < SOON
-        close_all(clients)
+        reset_all(clients)
 
 
 def test_full_worker_comes_back_as_soon_as_it_has_room():

@@ -105,24 +105,25 @@ def test_number_of_workers():
 
 def test_limit_of_connections():
     def limited(number):
-        return {**SERVES, "workers": 1, "limits": {"connections": number}}
+        return {"listen": [LINES, SLOW_LINES, HELLO], "workers": 1, "limits": {"connections": number}}
 
     with Service(limited(10)) as service:
         with service.connect().greeted(), service.connect().greeted():
             pass
         service.reload(limited(1))
         service.alone()
-        with service.connect().greeted(), service.connect() as second:
+        held = owed(service)  # a silent one would make room
+        with service.connect() as second:
             second.expect_end(FULL)
+        held.reset()
         settled(service)
         service.reload(limited(10))
         service.alone()
-        held = [service.connect().greeted() for _ in range(10)]
+        held = [owed(service) for _ in range(10)]
         with service.connect() as one_more:
             one_more.expect_end(FULL)
         for client in held:
-            client.ask(b"Bob\n", b"Hello, Bob!\n")
-            client.close()
+            client.reset()
 
 
 def test_limit_of_a_source():
