@@ -27,6 +27,7 @@
     X(closed_reset, "connections closed: the client was gone")                                     \
     X(closed_too_long, "connections closed: a message was too long")                               \
     X(closed_idle, "connections closed: silent for too long")                                      \
+    X(closed_evicted, "connections closed: silent, and a newcomer needed the place")               \
     X(closed_write, "connections closed: the client did not read its answers")                     \
     X(closed_drain, "connections closed: the worker was told to go")                               \
     X(closed_killed, "connections lost: their worker died")                                        \

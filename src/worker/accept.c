@@ -8,7 +8,7 @@
  * Nobody else would, for the kernel has told this worker alone;
  *  - a sibling that was asked and shows no sign of life is not asked again, nor counted, until its beat goes
  * on: a stopped worker costs one short pause. A worker that becomes full looks away at once, as long as
- * siblings have room, and refuses only when none has.
+ * siblings have room; when none has it evicts who has been silent for longest, and refuses if nobody is.
  *
  * It must not know what is said on a connection. */
 #include "worker/accept.h"
@@ -238,19 +238,22 @@ static void refuse(struct worker *worker, unsigned socket, int fd, enum counter 
 static void admit(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer)
 {
     const struct plan *plan = worker->plan;
+    struct conn *silent = NULL;
     bool counted = !plan_exempts(plan, peer);
     enum sources_verdict verdict = SOURCES_ADMITTED;
     char text[ADDR_TEXT_MAX];
 
     if (plan->access_log)
         log_info("Accept new connection from %s", addr_peer_text(peer, text));
-    if (worker->live >= plan->limits.connections) {
+    if (is_full(worker) && (silent = stream_silent(worker)) == NULL) {
         refuse(worker, socket, fd, COUNTER_refused_full, SENTENCE_FULL);
         return;
     }
     if (counted)
         verdict = sources_add(plan->sources, worker->table, peer->address, plan->limits.per_source,
                               plan->limits.per_prefix);
+    if (verdict == SOURCES_ADMITTED && silent != NULL)
+        stream_evict(worker, silent); /* nobody has to go for one who may not come in */
     if (verdict == SOURCES_ADMITTED)
         stream_open(worker, socket, fd, peer, counted);
     else

@@ -23,22 +23,29 @@ static void log_close(const struct conn *conn)
     log_info("Connection from %s closed.", addr_peer_text(&conn->peer, text));
 }
 
-void connection_close(struct worker *worker, struct conn *conn, enum counter cause)
+/* CONN, if it was admitted, is over as far as counters, limits and the log go. */
+static void discharge(struct worker *worker, struct conn *conn)
 {
-    if (conn->cause == COUNTER_COUNT) /* the first cause is the true one */
-        conn->cause = (uint8_t) cause;
-    close(conn->fd); /* it leaves the epoll set by itself: nobody else has this descriptor */
     if (conn->flags & CONN_ADMITTED) {
         score_add(worker->score, (enum counter) conn->cause, 1);
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
             log_close(conn);
-    } else {
-        worker->refusing--;
     }
     if (conn->flags & CONN_COUNTED)
         sources_remove(worker->plan->sources, worker->table, conn->peer.address,
                        worker->plan->limits.per_source, worker->plan->limits.per_prefix);
+    conn->flags &= (uint8_t) ~(CONN_ADMITTED | CONN_COUNTED);
+}
+
+void connection_close(struct worker *worker, struct conn *conn, enum counter cause)
+{
+    if (conn->cause == COUNTER_COUNT) /* the first cause is the true one */
+        conn->cause = (uint8_t) cause;
+    close(conn->fd); /* it leaves the epoll set by itself: nobody else has this descriptor */
+    if (!(conn->flags & CONN_ADMITTED))
+        worker->refusing--;
+    discharge(worker, conn);
     conns_free(&worker->conns, conn);
 }
 
@@ -84,4 +91,19 @@ void connection_give_up(struct worker *worker, struct conn *conn, const char *se
         connection_close(worker, conn, COUNTER_closed_reset);
     else
         connection_linger(worker, conn);
+}
+
+void connection_evict(struct worker *worker, struct conn *conn, const char *sentence)
+{
+    bool may_linger = worker->refusing < REFUSALS_MAX;
+
+    conn->cause = COUNTER_closed_evicted;
+    discharge(worker, conn);
+    worker->refusing++;
+    if (may_linger) {
+        connection_give_up(worker, conn, sentence);
+        return;
+    }
+    (void) !connection_send(conn->fd, sentence, strlen(sentence));
+    connection_close(worker, conn, COUNTER_closed_evicted);
 }

@@ -31,6 +31,10 @@ void connection_linger(struct worker *worker, struct conn *conn);
 /* Gives up a connection that owes nothing after saying SENTENCE, as far as the socket takes it at once. */
 void connection_give_up(struct worker *worker, struct conn *conn, const char *sentence);
 
+/* Gives up the silent connection CONN, whose place is needed now: from here on it counts as one that is being
+ * refused. Where there are no more of these it hears SENTENCE and is closed at once. */
+void connection_evict(struct worker *worker, struct conn *conn, const char *sentence);
+
 /* Watches CONN for EVENTS (EPOLLIN, EPOLLOUT, 0); a system call only when that is a change. */
 void connection_watch(struct worker *worker, struct conn *conn, uint32_t events);
 

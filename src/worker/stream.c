@@ -16,8 +16,9 @@
 #include "worker/turn.h"
 
 enum {
-    LINGER_MS = 2000,       /* for a client to hear why; beyond that it does not listen */
-    DRAIN_SILENCE_MS = 1000 /* a client who was just greeted is still answered */
+    LINGER_MS = 2000,  /* for a client to hear why; beyond that it does not listen */
+    SILENCE_MS = 1000, /* a client who was just greeted is neither evicted nor left without an answer */
+    SILENT_LOOKS = 16  /* how many are asked whether they are silent, so that an accept stays cheap */
 };
 
 int stream_init(struct worker *worker)
@@ -152,6 +153,38 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
         connection_close(worker, conn, COUNTER_closed_reset);
 }
 
+/* Nothing has come that waits to be read, nor an end. So there is no event of CONN at hand either, and it may
+ * be closed while those of others are handled. */
+static bool says_nothing(const struct conn *conn)
+{
+    char byte;
+
+    return recv(conn->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+struct conn *stream_silent(struct worker *worker)
+{
+    uint32_t now = (uint32_t) worker->now_ms;
+
+    for (unsigned looks = 0; looks < SILENT_LOOKS; looks++) {
+        struct conn *conn = conns_first(&worker->conns, LIST_IDLE);
+        if (conn == NULL || now - conn->stamp_ms < SILENCE_MS)
+            return NULL;
+        if (says_nothing(conn))
+            return conn;
+        conns_move(&worker->conns, conn, LIST_IDLE, now); /* its event is on the way */
+    }
+    return NULL;
+}
+
+/* The sentence is that of the idle timeout, which came early: it says why this client had to go and no other,
+ * and that its conversation is over. "The server is full" is for those who were never greeted: who hears
+ * that takes it that nothing was served, and comes again at once, against others who are waiting. */
+void stream_evict(struct worker *worker, struct conn *conn)
+{
+    connection_evict(worker, conn, SENTENCE_IDLE);
+}
+
 /* While this worker finishes: takes leave of CONN, which is in LIST_IDLE. A question that has come already is
  * answered, and then it is not silent; unless it is LAST, and the end comes all the same. The end is clean:
  * what still comes is read, since a question that meets a closed socket would bring the client a reset. */
@@ -223,8 +256,8 @@ bool stream_quiet(const struct worker *worker)
 
 void stream_drain(struct worker *worker)
 {
-    if (worker->list_ms[LIST_IDLE] > DRAIN_SILENCE_MS)
-        worker->list_ms[LIST_IDLE] = DRAIN_SILENCE_MS;
+    if (worker->list_ms[LIST_IDLE] > SILENCE_MS)
+        worker->list_ms[LIST_IDLE] = SILENCE_MS;
 }
 
 void stream_end_all(struct worker *worker)

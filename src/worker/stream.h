@@ -17,6 +17,13 @@ void stream_close(struct worker *worker);
  * SOCKET. COUNTED: the table of sources has it. */
 void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted);
 
+/* The connection that has been silent for longest and owes nothing, if that is a second or more; or NULL. It
+ * stays as it is; those found to have spoken meanwhile are moved behind the others. */
+struct conn *stream_silent(struct worker *worker);
+
+/* Ends the conversation on CONN, which stream_silent() has just found, and has its place free at once. */
+void stream_evict(struct worker *worker, struct conn *conn);
+
 /* Tells the client at FD, which is owned from now on, why it is refused, in a way that it can hear, and
  * closes. */
 void stream_refuse(struct worker *worker, unsigned socket, int fd, const char *sentence);

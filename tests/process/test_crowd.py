@@ -95,7 +95,7 @@ def meet(daemon, chance):
 def check_sums(crowd, streams, before, after):
     """Every client was treated as its manner deserves, and the counters say what the clients heard."""
     grown = {name: after[name] - before[name] for name in after}
-    late = crowd.lag > TIMEOUT / 2
+    late = crowd.lag > min(TIMEOUT, 1) / 2  # where the timeout is longer, silent clients make room after a second
     wrong = [reason for client in crowd.clients if (reason := client.wrong())]
     assert late or not wrong, "\n".join(wrong)
     # Those who left at once may have been admitted or refused, nobody heard it.
@@ -114,7 +114,7 @@ def check_sums(crowd, streams, before, after):
         print(f"this machine was too busy for {crowd.lag:.2f} s: why connections ended is not compared")
         return
     by_manner = {manner: sum(1 for c in crowd.clients if c.manner is manner and c.admitted) for manner in rude.EXPECTED}
-    assert grown["closed_idle"] == by_manner[rude.silent]
+    assert grown["closed_idle"] + grown["closed_evicted"] == by_manner[rude.silent]
     assert grown["closed_too_long"] == by_manner[rude.too_long]
     farewells = (rude.byte_by_byte, rude.flooding, rude.talking_after_the_farewell)
     assert grown["closed_farewell"] == sum(by_manner[manner] for manner in farewells) + streams.served

@@ -21,7 +21,7 @@ from clients import PROMPT, greeting, timed
 from configs import GREETING, HELLO, UPPER
 from hellodtest import EXIT_CONFIG, Hellod, refused
 from reloads import owed
-from rude import FULL, SOURCE
+from rude import FULL, IDLE, SOURCE
 from watch import SLOW, cpu_seconds, descriptors, private_bytes, wait_until
 from workers import SANITIZED, measures, refused_in_all, settled, spread, stopped
 
@@ -151,6 +151,7 @@ def test_nobody_is_refused_before_all_are_full(burst):
             assert refused_in_all(daemon.counters()) == 0
             close_all(clients)
             settled(daemon)
+            assert daemon.counters()["closed_evicted"] == 0
         clients = [owed(daemon) for _ in range(32)]
         took, _ = timed(lambda: hears(daemon.connect(), FULL))
         assert took < SOON
@@ -173,6 +174,108 @@ def test_full_worker_comes_back_as_soon_as_it_has_room():
         # Nobody waits until a full worker looks up again, which it does ten times a second.
         assert SANITIZED or sum(took > 0.04 for took in waited) <= 3
         close_all(clients)
+
+
+# ---- silent clients make room ----
+
+
+def silent_since(start):
+    """Waits until a client that was silent from START on may be evicted."""
+    wait_until(lambda: time.monotonic() > start + 1.1, 5, "a second of silence")
+
+
+def test_longest_silent_makes_room():
+    with Hellod({"workers": 1, "listen": [LINES], "limits": {"connections": 2}}) as daemon:
+        speaks, silent = daemon.connect().greeted(), daemon.connect()
+        start = time.monotonic()
+        silent.greeted()
+        refused_so_far = 0
+
+        def comes():
+            nonlocal refused_so_far
+            speaks.ask(b"Bob\n", b"Hello, Bob!\n")
+            client = daemon.connect()
+            if client.read(1) == PROMPT[:1]:
+                return client
+            hears(client, FULL[1:])
+            refused_so_far += 1
+            return None
+
+        newcomer = wait_until(comes, 5, "a newcomer to be admitted")
+        assert time.monotonic() - start >= 1  # who was just greeted stays
+        newcomer.expect(PROMPT[1:])
+        hears(silent, IDLE)
+        for client in (newcomer, speaks):
+            client.ask(b"Bob\n", b"Hello, Bob!\n")
+        close_all([newcomer, speaks])
+        totals = settled(daemon)
+        assert (totals["accepted"], totals["closed_evicted"], totals["closed_idle"]) == (3, 1, 0)
+        assert totals["refused_full"] == refused_so_far
+
+
+def test_who_is_owed_an_answer_does_not_make_room():
+    with Hellod({"workers": 1, "listen": [LINES, SLOW_LINES], "limits": {"connections": 2}}) as daemon:
+        waits, silent = owed(daemon), daemon.connect().greeted()
+        for _ in range(2):
+            silent_since(time.monotonic())
+            newcomer = daemon.connect().greeted()
+            hears(silent, IDLE)
+            silent = newcomer
+        assert waits.quiet()
+        silent.close()
+        waits.reset()
+        totals = settled(daemon)
+        assert totals["closed_evicted"] == 2 and refused_in_all(totals) == 0
+
+
+def test_who_has_spoken_unheard_does_not_make_room():
+    # The worker was held up: what it has not read yet is no silence.
+    with Hellod({"workers": 1, "listen": [LINES], "limits": {"connections": 2}}) as daemon:
+        clients = [daemon.connect().greeted() for _ in range(2)]
+        with stopped(daemon.workers()[0]):
+            newcomer = daemon.connect()
+            for client in clients:
+                client.send(b"Bob\n")
+            silent_since(time.monotonic())
+        hears(newcomer, FULL)
+        for client in clients:
+            client.expect(b"Hello, Bob!\n")
+        close_all(clients)
+        assert settled(daemon)["closed_evicted"] == 0
+
+
+def test_nobody_makes_room_for_one_too_many_from_a_source():
+    config = {"workers": 1, "listen": [LINES], "exempt": [], "limits": {"connections": 1, "per_source": 1}}
+    with Hellod(config) as daemon:
+        first = daemon.connect(source=("127.1.2.1", 0)).greeted()
+        silent_since(time.monotonic())
+        hears(daemon.connect(source=("127.1.2.1", 0)), SOURCE)
+        assert first.quiet()
+        second = daemon.connect(source=("127.1.2.2", 0)).greeted()
+        # The source of the one evicted has its place back at once, although this one does not close.
+        silent_since(time.monotonic())
+        third = daemon.connect(source=("127.1.2.1", 0)).greeted()
+        hears(first, IDLE)
+        hears(second, IDLE)
+        third.close()
+        totals = settled(daemon)
+        assert (totals["closed_evicted"], totals["refused_source"], totals["refused_full"]) == (2, 1, 0)
+
+
+def test_nobody_makes_room_while_a_sibling_has_some():
+    with Hellod({"workers": 2, "listen": [LINES], "limits": {"connections": 2}}) as daemon:
+        clients = [daemon.connect().greeted() for _ in range(3)]
+        silent_since(time.monotonic())
+        clients.append(daemon.connect().greeted())
+        settled(daemon, live=4)
+        assert daemon.counters()["closed_evicted"] == 0
+        silent_since(time.monotonic())
+        clients.append(daemon.connect().greeted())
+        totals = settled(daemon, live=4)
+        assert totals["closed_evicted"] == 1 and refused_in_all(totals) == 0
+        assert set(spread(daemon).values()) == {2}
+        close_all(clients)
+        settled(daemon)
 
 
 # ---- connections of a source ----

@@ -307,6 +307,82 @@ static void test_refused(void **state)
         close(clients[i]);
 }
 
+/* Who has been silent for longest goes first, unless an answer is owed to it, and not within a second. */
+static void test_evicted(void **state)
+{
+    int silent = connect_to(LINES), owed = connect_to(DELAYED), speaks = connect_to(LINES);
+
+    (void) state;
+    pass(600);
+    say(owed, "Bob\n");
+    say(speaks, "Alice\n");
+    pass(399);
+    assert_null(stream_silent(&worker));
+    pass(1);
+    struct conn *found = stream_silent(&worker);
+    assert_non_null(found);
+    assert_int_equal(worker.live, 3);
+    stream_evict(&worker, found);
+    assert_int_equal(worker.live, 2); /* its place is free before it closes */
+    assert_total(COUNTER_closed_evicted, 1);
+    assert_string_equal(hear(silent), "What's your name?Sorry, you have been silent for too long.|");
+    assert_null(stream_silent(&worker));
+    pass(99); /* the delay ends after this */
+    assert_string_equal(hear(owed), "What's your name?");
+    pass(1);
+    assert_string_equal(hear(owed), "Hello, Bob!\n");
+    say(silent, "too late\n");
+    pass(LINGERING_MS);
+    assert_total(COUNTER_closed_evicted, 1);
+    assert_int_equal(worker.refusing, 0);
+    close(silent);
+    close(owed);
+    close(speaks);
+}
+
+/* What has come and was not read yet, a name or an end, is no silence. */
+static void test_who_has_spoken_is_not_evicted(void **state)
+{
+    int speaks = connect_to(LINES), ended = connect_to(LINES);
+
+    (void) state;
+    pass(1000);
+    assert_int_equal(send(speaks, "Bob\n", 4, MSG_NOSIGNAL), 4);
+    shutdown(ended, SHUT_WR);
+    assert_null(stream_silent(&worker));
+    pump();
+    assert_string_equal(hear(speaks), "What's your name?Hello, Bob!\n");
+    assert_string_equal(hear(ended), "What's your name?|");
+    assert_total(COUNTER_closed_end, 1);
+    pass(1000);
+    assert_non_null(stream_silent(&worker));
+    close(speaks);
+    close(ended);
+}
+
+/* More than there are places for those who are being refused: who finds none hears it all the same. */
+static void test_evicted_while_many_are_refused(void **state)
+{
+    int client = connect_to(LINES), others[REFUSALS_MAX], ends[2];
+
+    (void) state;
+    pass(1000);
+    for (unsigned i = 0; i < REFUSALS_MAX; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        stream_refuse(&worker, LINES, ends[0], SENTENCE_FULL);
+        others[i] = ends[1];
+    }
+    assert_int_equal(worker.refusing, REFUSALS_MAX);
+    stream_evict(&worker, stream_silent(&worker));
+    assert_int_equal(worker.refusing, REFUSALS_MAX);
+    assert_int_equal(worker.live, 0);
+    assert_total(COUNTER_closed_evicted, 1);
+    assert_string_equal(hear(client), "What's your name?Sorry, you have been silent for too long.|");
+    close(client);
+    for (unsigned i = 0; i < REFUSALS_MAX; i++)
+        close(others[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_worker, stop_worker)
 
 int main(void)
@@ -325,6 +401,9 @@ int main(void)
         TEST(test_drain_answers_what_has_come),
         TEST(test_end_of_all),
         TEST(test_refused),
+        TEST(test_evicted),
+        TEST(test_who_has_spoken_is_not_evicted),
+        TEST(test_evicted_while_many_are_refused),
     };
 
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
