@@ -107,6 +107,7 @@ static void show_errors(const struct options *options, const char *errors)
         char first[LOG_LINE_MAX];
         snprintf(first, sizeof(first), "%.*s", (int) strcspn(errors, "\n"), errors);
         notify_failed(first, MASTER_BAD_CONFIG);
+        log_to_journal(LOG_LEVEL_ERROR, EVENT_NOT_STARTED, "not started: %s", first);
     }
 }
 

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/journal.h"
+
 enum {
     LIMIT_INTERVAL_MS = 10000
 };
@@ -18,6 +20,7 @@ static struct {
     int fd;
     bool is_socket;   /* the journal's stream: written with send(2), which can be told not to wait */
     bool is_terminal; /* for people: no syslog prefix */
+    bool is_journal;  /* takes events with their ids */
     enum log_level level;
     _Atomic uint64_t *losses;
     char last_error[LOG_LINE_MAX];
@@ -32,6 +35,7 @@ void log_open(void)
     if (fstat(STDERR_FILENO, &status) < 0)
         return;
     sink.is_socket = S_ISSOCK(status.st_mode);
+    sink.is_journal = journal_has(STDERR_FILENO);
     if (!S_ISFIFO(status.st_mode) && !sink.is_terminal)
         return;
     /* O_NONBLOCK belongs to the open file, which we share with our parent and its other children. A
@@ -115,28 +119,71 @@ static void write_line(const char *line, size_t length)
     }
 }
 
-void log_line(enum log_level level, const char *format, ...)
+/* A line without newline into LINE, of LOG_LINE_MAX bytes; returns its length, and that of its prefix in
+ * PREFIX. */
+static size_t __attribute__((format(printf, 4, 0)))
+compose(char *line, size_t *prefix, enum log_level level, const char *format, va_list arguments)
 {
-    char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
+    char text[LOG_LINE_MAX];
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    *prefix = (size_t) (sink.is_terminal ? snprintf(line, LOG_LINE_MAX, "hellod: ")
+                                         : snprintf(line, LOG_LINE_MAX, "<%d>", (int) level));
+    return *prefix + escape(text, line + *prefix, LOG_LINE_MAX - *prefix - 1);
+}
+
+static void __attribute__((format(printf, 3, 0)))
+put(enum log_level level, enum event event, const char *format, va_list arguments)
+{
+    char line[LOG_LINE_MAX];
     int saved = errno;
-    va_list arguments;
+    size_t prefix, length;
 
     if (level > sink.level)
         return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    int prefix = sink.is_terminal ? snprintf(line, sizeof(line), "hellod: ")
-                                  : snprintf(line, sizeof(line), "<%d>", (int) level);
-    size_t length = (size_t) prefix;
-    length += escape(text, line + length, sizeof(line) - length - 1);
+    length = compose(line, &prefix, level, format, arguments);
     if (level == LOG_LEVEL_ERROR)
-        snprintf(sink.last_error, sizeof(sink.last_error), "%.*s", (int) (length - (size_t) prefix),
-                 line + prefix);
-    line[length++] = '\n';
-    write_line(line, length);
+        snprintf(sink.last_error, sizeof(sink.last_error), "%.*s", (int) (length - prefix), line + prefix);
+    line[length] = '\n';
+    if (event == EVENT_NONE || !sink.is_journal ||
+        !journal_send(event, (int) level, line + prefix, length - prefix))
+        write_line(line, length + 1);
     if (level == LOG_LEVEL_ERROR && sink.copy != NULL)
-        fwrite(line + prefix, 1, length - (size_t) prefix, sink.copy);
+        fwrite(line + prefix, 1, length + 1 - prefix, sink.copy);
+    errno = saved;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    put(level, EVENT_NONE, format, arguments);
+    va_end(arguments);
+}
+
+void log_event(enum log_level level, enum event event, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    put(level, event, format, arguments);
+    va_end(arguments);
+}
+
+void log_to_journal(enum log_level level, enum event event, const char *format, ...)
+{
+    char line[LOG_LINE_MAX];
+    int saved = errno;
+    va_list arguments;
+    size_t prefix;
+
+    if (level > sink.level || !sink.is_journal)
+        return;
+    va_start(arguments, format);
+    size_t length = compose(line, &prefix, level, format, arguments);
+    va_end(arguments);
+    journal_send(event, (int) level, line + prefix, length - prefix);
     errno = saved;
 }
 

@@ -1,9 +1,10 @@
 /* The log: one line an event, to standard error, and never a wait.
  *
  * The only module that knows where lines go: a terminal gets "hellod: text", anything else the syslog prefix
- * of sd-daemon(3), "<6>text", which the journal takes for the level. A line that cannot be written at once is
- * counted and dropped, because a full pipe or a stopped journal must not hold the service up. Every function
- * keeps errno. */
+ * of sd-daemon(3), "<6>text", which the journal takes for the level. Events that an operator may look up go
+ * to the journal itself, with their ids, when standard error is its stream. A line that cannot be written at
+ * once is counted and dropped, because a full pipe or a stopped journal must not hold the service up. Every
+ * function keeps errno. */
 #ifndef HELLOD_BASE_LOG_H
 #define HELLOD_BASE_LOG_H
 
@@ -11,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "base/events.h"
 
 enum log_level { /* the numbers of syslog(3) */
     LOG_LEVEL_ERROR = 3,
@@ -49,6 +52,17 @@ void log_count_losses(_Atomic uint64_t *counter);
 
 /* Writes one line, printf(3) format without newline; control characters in it are written as \xNN. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* log_line() for EVENT. The journal gets it with EVENT's id; it is a line like others when standard error is
+ * not the journal's stream, or when the journal does not take it at once. */
+void log_event(enum log_level level, enum event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Tells the journal alone of EVENT, if standard error is its stream and it takes it at once: for what lines
+ * have said already. Of a process that ends right after, the journal may not find out any more which unit it
+ * was of, which it knows of lines; so no line may depend on it. */
+void log_to_journal(enum log_level level, enum event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Writes each line of TEXT as one of LOG_LEVEL_ERROR. */
 void log_error_lines(const char *text);

@@ -187,9 +187,10 @@ static void mourn(struct slot *slot, const char *how, uint64_t lived_ms)
         log_warning("worker %u of generation %u (pid %d) %s", slot->number, slot->generation, (int) slot->pid,
                     how);
     else
-        log_warning("worker %u (pid %d) %s after %llu ms; the next one starts %s", slot->number,
-                    (int) slot->pid, how, (unsigned long long) lived_ms,
-                    delay_ms == 0 ? "at once" : "after a pause");
+        log_event(LOG_LEVEL_WARNING, EVENT_WORKER_DIED,
+                  "worker %u (pid %d) %s after %llu ms; the next one starts %s", slot->number,
+                  (int) slot->pid, how, (unsigned long long) lived_ms,
+                  delay_ms == 0 ? "at once" : "after a pause");
 }
 
 /* What the kernel announced to the one that died is waiting. The next one in its slot will find it; if there

@@ -50,7 +50,7 @@ static void on_ready(void *owner)
     }
     master->ready = true;
     listeners_store(&world_of(master)->listeners);
-    log_info("ready: %u workers", world_of(master)->prepared.plan.workers);
+    log_event(LOG_LEVEL_INFO, EVENT_READY, "ready: %u workers", world_of(master)->prepared.plan.workers);
     notify_ready(watch_status(&master->watch));
 }
 
@@ -114,8 +114,8 @@ static void stop(struct master *master, const char *why)
     }
     master->stopping = true;
     notify_stopping("finishing conversations", drain_ms + STOP_GRACE_MS);
-    log_info("%s: finishing %llu connections within %u ms", why,
-             (unsigned long long) scoreboard_live(&master->scoreboard), drain_ms);
+    log_event(LOG_LEVEL_INFO, EVENT_STOPPING, "%s: finishing %llu connections within %u ms", why,
+              (unsigned long long) scoreboard_live(&master->scoreboard), drain_ms);
     pool_drain(master->pool, drain_ms);
     /* Nobody waits in a queue for a service that goes. What the service manager holds as well stays open, for
      * the one that comes. */
@@ -307,6 +307,8 @@ int master_run(struct world *world, const struct world_source *source)
     }
     if (result != MASTER_OK)
         notify_failed(log_last_error(), result < 0 ? MASTER_NO_SYSTEM : result);
+    if (result != MASTER_OK && !master.ready)
+        log_to_journal(LOG_LEVEL_ERROR, EVENT_NOT_STARTED, "not started: %s", log_last_error());
     watch_stop(&master.watch);
     control_free(master.control);
     pool_free(master.pool);

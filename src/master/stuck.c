@@ -31,7 +31,8 @@ bool stuck_check(struct stuck *stuck, pid_t pid, uint64_t beat, uint64_t now_ms)
     if (!stuck_judge(stuck, beat, cpu_ms))
         return false;
     if (stuck->aborted_ms == 0) {
-        log_error("worker (pid %d) is stuck: no pass of its loop in %llu ms of processor time since pass "
+        log_event(LOG_LEVEL_ERROR, EVENT_WORKER_STUCK,
+                  "worker (pid %d) is stuck: no pass of its loop in %llu ms of processor time since pass "
                   "%llu; aborting it",
                   (int) pid, (unsigned long long) (cpu_ms - stuck->cpu_ms), (unsigned long long) beat);
         stuck->aborted_ms = now_ms;

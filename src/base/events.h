@@ -1,0 +1,20 @@
+/* The events that an operator may look up: each has an id, by which the journal finds what the message
+ * catalogue, systemd/hellod.catalog, says of it. Knows nothing of where lines go. */
+#ifndef HELLOD_BASE_EVENTS_H
+#define HELLOD_BASE_EVENTS_H
+
+enum event {
+    EVENT_NONE, /* a line that is for reading alone */
+    EVENT_READY,
+    EVENT_STOPPING,
+    EVENT_RELOADED,
+    EVENT_RELOAD_FAILED,
+    EVENT_WORKER_DIED,
+    EVENT_WORKER_STUCK,
+    EVENT_NOT_STARTED
+};
+
+/* The MESSAGE_ID of EVENT, 32 hexadecimal digits as in systemd.journal-fields(7); NULL for EVENT_NONE. */
+const char *event_id(enum event event);
+
+#endif
