@@ -212,6 +212,7 @@ MAN   := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 CONF  := $(DESTDIR)$(SYSCONFDIR)/hellod
 USERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+CATALOG := $(DESTDIR)$(PREFIX)/lib/systemd/catalog
 SAMPLES := $(DESTDIR)$(PREFIX)/share/doc/hellod/examples
 BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -234,8 +235,8 @@ $(BUILD)/systemd/%: systemd/% FORCE
 	@$(placed) $< >$@
 
 install: all $(units)
-	$(INSTALL) -d $(SBIN) $(BIN) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(UNITS) $(USERS) $(SAMPLES) $(BASH) $(ZSH) \
-	    $(PLUGINS) $(CONF)/conf.d
+	$(INSTALL) -d $(SBIN) $(BIN) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(UNITS) $(CATALOG) $(USERS) $(SAMPLES) $(BASH) \
+	    $(ZSH) $(PLUGINS) $(CONF)/conf.d
 	$(INSTALL) -m 755 $(BUILD)/hellod $(BUILD)/helloctl $(SBIN)
 	$(INSTALL) -m 755 $(BUILD)/helloc $(BIN)
 	ln -sfr $(BIN)/helloc $(PLUGINS)/check_hello
@@ -248,6 +249,7 @@ install: all $(units)
 	$(INSTALL) -m 644 completion/helloc.bash $(BASH)/helloc
 	$(INSTALL) -m 644 completion/_hellod completion/_helloctl completion/_helloc $(ZSH)
 	$(INSTALL) -m 644 $(units) $(UNITS)
+	$(INSTALL) -m 644 systemd/hellod.catalog $(CATALOG)
 	$(INSTALL) -m 644 systemd/hellod.sysusers $(USERS)/hellod.conf
 	$(INSTALL) -m 644 systemd/examples/socket-only.conf $(SAMPLES)
 	@if [ ! -e $(CONF)/hellod.conf ]; then \
@@ -262,7 +264,7 @@ uninstall:
 	rm -f $(SBIN)/hellod $(SBIN)/helloctl $(BIN)/helloc $(PLUGINS)/check_hello \
 	    $(addprefix $(MAN)/man1/,$(notdir $(pages1)) check_hello.1) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
 	    $(BASH)/hellod $(BASH)/helloctl $(BASH)/helloc $(ZSH)/_hellod $(ZSH)/_helloctl $(ZSH)/_helloc \
-	    $(CONF)/hellod.conf.new \
+	    $(CONF)/hellod.conf.new $(CATALOG)/hellod.catalog \
 	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
 

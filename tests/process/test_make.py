@@ -29,6 +29,7 @@ INSTALLED = {
     "usr/local/share/man/man8/hellod.8": 0o644,
     "usr/local/share/man/man8/helloctl.8": 0o644,
     "usr/local/share/doc/hellod/examples/socket-only.conf": 0o644,
+    "usr/local/lib/systemd/catalog/hellod.catalog": 0o644,
     "usr/local/lib/sysusers.d/hellod.conf": 0o644,
     "etc/hellod/hellod.conf": 0o644,
 }
@@ -69,7 +70,7 @@ def installed(build, tmp_path):
 
 
 def files(root):
-    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and "systemd" not in path.parts}
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.parent.name != "system"}
 
 
 @pytest.mark.seconds(120)
