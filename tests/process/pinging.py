@@ -12,7 +12,8 @@ from watch import SLOW
 
 ANSWERED, NONE, TROUBLE = 0, 1, 2  # exit codes
 
-PATIENT = ("-i", 0.05 * SLOW, "-W", "20")  # no machine is too slow for an answer, nor for one before the next probe
+PATIENT = ("-i", "0.05", "-W", "20")  # no machine is too slow for an answer
+IN_TURN = ("-i", 0.05 * SLOW, "-W", "20")  # nor for one before the next probe
 BRIEF = ("-c", "1", "-W", 0.2 * SLOW)  # for what is lost in any case
 
 # A line about a probe over TCP that was answered.

@@ -19,7 +19,21 @@ from clients import PROMPT, greeting
 from configs import GREETING, HELLO, UPPER
 from hellodtest import TREE, Hellod
 from hostile import Datagrams, Streams
-from pinging import ANSWERED, BRIEF, NONE, PATIENT, TCP_LINE, TROUBLE, UDP_LINE, counts, endless, kinds, ping, ping_json
+from pinging import (
+    ANSWERED,
+    BRIEF,
+    IN_TURN,
+    NONE,
+    PATIENT,
+    TCP_LINE,
+    TROUBLE,
+    UDP_LINE,
+    counts,
+    endless,
+    kinds,
+    ping,
+    ping_json,
+)
 from reloads import owed
 from watch import SLOW, wait_until
 from workers import measures
@@ -121,7 +135,7 @@ def both():
 
 @pytest.mark.parametrize("option", ("-b", "--both"))
 def test_both(both, option):
-    done = ping_json(option, "-c", "3", *PATIENT, *both)
+    done = ping_json(option, "-c", "3", *IN_TURN, *both)
     assert done.returncode == ANSWERED and list(done.sides) == ["tcp", "udp"]
     for transport, side in done.sides.items():
         assert sorted(kinds(done, transport)) == [("answered", 1), ("answered", 2), ("answered", 3)]
@@ -131,7 +145,7 @@ def test_both(both, option):
 
 
 def test_both_side_by_side(both):
-    done = ping("-q", "--both", "-c", "3", *PATIENT, *both)
+    done = ping("-q", "--both", "-c", "3", *IN_TURN, *both)
     assert done.lines[0].endswith(" over tcp and udp")
     assert done.lines[3:5] == [f"{transport}: 3 sent, 3 answered, 0 lost (0 %)" for transport in ("tcp", "udp")]
     head = next(line for line in done.lines if line.startswith("  below ms"))
