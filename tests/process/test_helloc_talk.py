@@ -359,7 +359,7 @@ def greets_late(prompt, make, gap=0, end=b"\n"):
             late = b"" if number else prompt
             if late and gap is not None:
                 connection.sendall(late)
-                server.pause(gap)
+                server.pause(min(gap, 4 / SLOW))  # beyond helloc's patience, which is the same however slow it is
                 late = b""
             connection.sendall(late + make(name) + end)
 
