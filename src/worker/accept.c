@@ -8,9 +8,9 @@
  * Nobody else would, for the kernel has told this worker alone;
  *  - a sibling that was asked and shows no sign of life is not asked again, nor counted, until its beat goes
  * on: a stopped worker costs one short pause. A worker that becomes full looks away at once, as long as
- * siblings have room; when none has it evicts who has been silent for longest, and refuses if nobody is.
+ * siblings have room.
  *
- * It must not know what is said on a connection. */
+ * It must not know who may come in, nor what is said on a connection. */
 #include "worker/accept.h"
 
 #include <errno.h>
@@ -22,8 +22,8 @@
 
 #include "base/addr.h"
 #include "worker/access.h"
+#include "worker/admit.h"
 #include "worker/balance.h"
-#include "worker/sources.h"
 #include "worker/stream.h"
 
 enum {
@@ -107,11 +107,6 @@ uint64_t accept_deadline(const struct worker *worker)
     return worker->accepting.back_at_ms == 0 ? UINT64_MAX : worker->accepting.back_at_ms;
 }
 
-static bool is_full(const struct worker *worker)
-{
-    return worker->live >= worker->plan->limits.connections;
-}
-
 /* The worker in SLOT of this generation, if it takes connections. */
 static const struct score *sibling(const struct worker *worker, uint32_t slot)
 {
@@ -150,7 +145,7 @@ static int64_t silent_ms(const struct worker *worker, uint32_t slot, const struc
 void accept_timers(struct worker *worker)
 {
     struct accepting *accepting = &worker->accepting;
-    bool room = accepting->full && !is_full(worker), over = worker->now_ms >= accepting->back_at_ms;
+    bool room = accepting->full && !worker_is_full(worker), over = worker->now_ms >= accepting->back_at_ms;
 
     if (accepting->back_at_ms == 0 || (!over && !room))
         return;
@@ -198,7 +193,7 @@ static void hand_on(struct worker *worker, const struct balance_view *view, uint
 /* True when this worker, because it is full or has enough, leaves what waits to a sibling. */
 static bool stand_back(struct worker *worker)
 {
-    bool full = is_full(worker);
+    bool full = worker_is_full(worker);
 
     if (!full && worker->live <= BALANCE_FEW)
         return false; /* the common case of a quiet service costs no look at the siblings */
@@ -214,7 +209,7 @@ static bool stand_back(struct worker *worker)
 /* After an accept: leaves when full, else goes to the end of the kernel's queue when above the share. */
 static void yield_place(struct worker *worker, unsigned socket)
 {
-    if (is_full(worker)) {
+    if (worker_is_full(worker)) {
         stand_back(worker);
         return;
     }
@@ -226,40 +221,6 @@ static void yield_place(struct worker *worker, unsigned socket)
     unwatch(worker, socket);
     if (watch(worker, socket) < 0) /* no memory in the kernel: all of them again, a little later */
         look_away(worker, worker->now_ms + SHORTAGE_MS);
-}
-
-static void refuse(struct worker *worker, unsigned socket, int fd, enum counter cause, const char *sentence)
-{
-    score_add(worker->score, cause, 1);
-    stream_refuse(worker, socket, fd, sentence);
-}
-
-/* Decides on the connection at FD, which is new. */
-static void admit(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer)
-{
-    const struct plan *plan = worker->plan;
-    struct conn *silent = NULL;
-    bool counted = !plan_exempts(plan, peer);
-    enum sources_verdict verdict = SOURCES_ADMITTED;
-    char text[ADDR_TEXT_MAX];
-
-    if (plan->access_log)
-        log_info("Accept new connection from %s", addr_peer_text(peer, text));
-    if (is_full(worker) && (silent = stream_silent(worker)) == NULL) {
-        refuse(worker, socket, fd, COUNTER_refused_full, SENTENCE_FULL);
-        return;
-    }
-    if (counted)
-        verdict = sources_add(plan->sources, worker->table, peer->address, plan->limits.per_source,
-                              plan->limits.per_prefix);
-    if (verdict == SOURCES_ADMITTED && silent != NULL)
-        stream_evict(worker, silent); /* nobody has to go for one who may not come in */
-    if (verdict == SOURCES_ADMITTED)
-        stream_open(worker, socket, fd, peer, counted);
-    else
-        refuse(worker, socket, fd,
-               verdict == SOURCES_SOURCE_FULL ? COUNTER_refused_source : COUNTER_refused_prefix,
-               SENTENCE_SOURCE);
 }
 
 /* No descriptor is left: one is kept for telling the first who waits, and the rest waits in the queue until
@@ -311,8 +272,7 @@ static bool accept_one(struct worker *worker, unsigned socket)
             shortage(worker, socket, errno);
         return false;
     }
-    if (!access_closes(worker, socket, fd, &peer))
-        admit(worker, socket, fd, &peer);
+    admit_connection(worker, socket, fd, &peer);
     return true;
 }
 

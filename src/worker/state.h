@@ -79,4 +79,10 @@ static inline const struct plan_service *service_of(const struct worker *worker,
     return &worker->plan->services[worker->plan->sockets[socket].service];
 }
 
+/* It has as many connections as it may have. */
+static inline bool worker_is_full(const struct worker *worker)
+{
+    return worker->live >= worker->plan->limits.connections;
+}
+
 #endif
