@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -178,7 +179,7 @@ static void test_killed_in_the_middle(void **state)
         assert_int_equal(admitted(common->rate, later, from, 100, 300), 200);
     }
     assert_int_equal(rate_budget(common->rate, later, rate_interval_ns(1000), 5000), 1000);
-    assert_int_not_equal(rate_refused(common->rate, later + NOTE_SECONDS * SECOND_NS, from.address), 0);
+    assert_int_not_equal(rate_refused(common->rate, later + NOTES_SECONDS * SECOND_NS, from.address), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_common, close_common)
