@@ -2,25 +2,10 @@
 #ifndef HELLOD_TESTS_UNIT_RATE_HELP_H
 #define HELLOD_TESTS_UNIT_RATE_HELP_H
 
-#include <arpa/inet.h>
-
+#include "source_help.h"
 #include "worker/rate.c"
 
 #define MS UINT64_C(1000000)
-
-struct source {
-    uint8_t address[16];
-};
-
-/* TEXT as an address, IPv4 as mapped. */
-static inline struct source source_at(const char *text)
-{
-    struct source made = {.address = {[10] = 0xff, [11] = 0xff}};
-
-    if (inet_pton(AF_INET, text, made.address + 12) != 1 && inet_pton(AF_INET6, text, made.address) != 1)
-        abort();
-    return made;
-}
 
 /* How many of COUNT datagrams from FROM at NOW_NS may be answered, at PER_SECOND with its usual prefix. */
 static inline unsigned admitted(struct rate *rate, uint64_t now_ns, struct source from, unsigned per_second,

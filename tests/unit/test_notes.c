@@ -65,6 +65,8 @@ static void test_first_after_boot(void **state)
     (void) state;
     assert_int_equal(notes_add(&notes, 0, hash_of(1)), 1);
     assert_int_equal(notes_add(&notes, 5, hash_of(1)), 0);
+    assert_int_equal(notes_add(&notes, 5, 0), 1); /* a hash that begins as an empty place does */
+    assert_int_equal(notes_add(&notes, 5, 0), 0);
 }
 
 static void test_time_comes_round(void **state)
