@@ -124,6 +124,7 @@ struct config_limits {
     int per_source;                                    /* connections per source address, 0: no limit */
     int per_prefix;                                    /* connections per source prefix, 0: no limit */
     double idle_timeout, write_timeout, drain_timeout; /* seconds */
+    double penalty; /* seconds for which an offender is refused, at most; 0: nobody is */
 };
 
 struct config_rate {

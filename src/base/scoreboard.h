@@ -20,6 +20,7 @@
     X(refused_full, "connections refused: the worker had as many as it may have")                  \
     X(refused_source, "connections refused: too many from one address")                            \
     X(refused_prefix, "connections refused: too many from one network")                            \
+    X(refused_penalty, "connections refused: its address has offended too often")                  \
     X(refused_access, "connections refused: not from an allowed address")                          \
     X(refused_descriptors, "connections refused: no descriptors or no memory in the kernel")       \
     X(closed_farewell, "connections closed: the client said so")                                   \

@@ -178,7 +178,8 @@ void prepare_plan(struct prepared *prepared, struct config *config)
                                         .per_prefix = (uint32_t) config->limits.per_prefix,
                                         .idle_ms = milliseconds(config->limits.idle_timeout),
                                         .write_ms = milliseconds(config->limits.write_timeout),
-                                        .drain_ms = milliseconds(config->limits.drain_timeout)};
+                                        .drain_ms = milliseconds(config->limits.drain_timeout),
+                                        .penalty_ms = milliseconds(config->limits.penalty)};
     plan->pace = prepare_pace(&config->rate);
     plan->service_count = config->listener_count;
     for (unsigned i = 0; i < config->listener_count; i++)

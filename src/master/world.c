@@ -7,6 +7,7 @@
 
 #include "base/descriptors.h"
 #include "master/exits.h"
+#include "worker/penalty.h"
 #include "worker/rate.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
@@ -32,6 +33,7 @@ int world_dump(const struct world *world, FILE *out)
 {
     if (config_dump(world->config, out) < 0)
         return -1;
+    fprintf(out, "# Memory for penalties, however many offenders there are: %zu bytes\n", penalty_memory());
     fprintf(out, "# Memory for rates, whatever they are and however many sources there are: %zu bytes\n",
             rate_memory());
     return fflush(out) == 0 ? 0 : -1;
@@ -79,10 +81,12 @@ int world_share(struct world *world, struct scoreboard *scoreboard, const struct
         plan->sources = sources_share(before->prepared.plan.sources, tables, plan->limits.connections);
     if (plan->sources == NULL)
         plan->sources = sources_open(tables, plan->limits.connections);
-    /* What a source has had it has had, whatever its rate is now. */
+    /* What a source has had or done stays so, whatever the limits are now. */
     if (plan->sources != NULL)
         plan->rate = before != NULL ? rate_share(before->prepared.plan.rate) : rate_open();
     if (plan->rate != NULL)
+        plan->penalty = before != NULL ? penalty_share(before->prepared.plan.penalty) : penalty_open();
+    if (plan->penalty != NULL)
         return 0;
     log_error("shared memory: %s", strerror(errno));
     return MASTER_NO_SYSTEM;
@@ -99,6 +103,7 @@ void world_free(struct world *world)
         return;
     sources_close(world->prepared.plan.sources);
     rate_close(world->prepared.plan.rate);
+    penalty_close(world->prepared.plan.penalty);
     prepare_free(&world->prepared);
     config_free(world->config);
     free(world);

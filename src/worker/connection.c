@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "worker/offence.h"
 #include "worker/sources.h"
 
 void connection_set_live(struct worker *worker, uint32_t live)
@@ -26,15 +27,17 @@ static void log_close(const struct conn *conn)
 /* CONN, if it was admitted, is over as far as counters, limits and the log go. */
 static void discharge(struct worker *worker, struct conn *conn)
 {
+    if (conn->flags & CONN_COUNTED) {
+        sources_remove(worker->plan->sources, worker->table, conn->peer.address,
+                       worker->plan->limits.per_source, worker->plan->limits.per_prefix);
+        offence_end(worker, &conn->peer, (enum counter) conn->cause, conn->flags & CONN_SPOKE);
+    }
     if (conn->flags & CONN_ADMITTED) {
         score_add(worker->score, (enum counter) conn->cause, 1);
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
             log_close(conn);
     }
-    if (conn->flags & CONN_COUNTED)
-        sources_remove(worker->plan->sources, worker->table, conn->peer.address,
-                       worker->plan->limits.per_source, worker->plan->limits.per_prefix);
     conn->flags &= (uint8_t) ~(CONN_ADMITTED | CONN_COUNTED);
 }
 

@@ -21,6 +21,7 @@ enum {
     PLAN_SOCKETS_MAX = 2 * PLAN_SERVICES_MAX /* "*" is two sockets */
 };
 
+struct penalty;
 struct rate;
 struct sources;
 
@@ -57,6 +58,7 @@ struct plan_limits {
     uint32_t connections;            /* a worker */
     uint32_t per_source, per_prefix; /* over all workers; 0: no limit */
     uint32_t idle_ms, write_ms, drain_ms;
+    uint32_t penalty_ms; /* an offender is refused for that long at most; 0: not at all */
 };
 
 /* For datagrams, over all workers, as rate.h has it; 0: no limit. */
@@ -79,6 +81,7 @@ struct plan {
     struct scoreboard *scoreboard;
     struct sources *sources;
     struct rate *rate;
+    struct penalty *penalty;
 };
 
 /* Which place of the pool this worker takes. */

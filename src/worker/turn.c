@@ -170,6 +170,8 @@ static void take_turn(struct turn *turn)
 
     score_add(worker->score, COUNTER_messages, turn->messages);
     score_add(worker->score, COUNTER_answers, turn->answers);
+    if (turn->messages > 0)
+        conn->flags |= CONN_SPOKE;
     if (sent == SENT_GONE) {
         connection_close(worker, conn, COUNTER_closed_reset);
     } else if (sent == SENT_PART) {

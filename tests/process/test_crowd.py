@@ -130,7 +130,7 @@ def test_rude_crowd(per_source):
         "exempt": [GOOD],
         "rate": {"per_source": 0},  # the good datagrams follow each other without a pause
         "limits": {"connections": 16, "per_source": per_source, "per_prefix": 0, "idle_timeout": TIMEOUT,
-                   "write_timeout": TIMEOUT},
+                   "write_timeout": TIMEOUT, "penalty": 0.0},  # each is told the reason of its own
     }
     with Hellod(config) as daemon:
         good_stream(daemon)

@@ -280,7 +280,7 @@ def test_nobody_makes_room_while_a_sibling_has_some():
 
 # ---- connections of a source ----
 
-SMALL = {"connections": 64, "per_source": 3, "per_prefix": 5}
+SMALL = {"connections": 64, "per_source": 3, "per_prefix": 5, "penalty": 0.0}
 
 
 @pytest.fixture(scope="module")
