@@ -171,11 +171,15 @@ def test_a_few_are_forgiven():
         assert is_refused(daemon, "127.1.2.1")
 
 
-def test_comes_back():
+def test_comes_back_and_is_told_of_once():
     with Hellod(counting(penalty=0.5)) as daemon:
         offend(daemon, "127.1.2.1", FORGIVEN + 1)
         daemon.wait_for_line(r"^127\.1\.2\.1 is refused for 0\.5 seconds")
         wait_until(lambda: not is_refused(daemon, "127.1.2.1"), 5, "an offender to be served again")
+        offend(daemon, "127.1.2.1")
+        offend(daemon, "127.1.2.2", FORGIVEN + 1)
+        daemon.wait_for_line(r"^127\.1\.2\.2 is refused for 0\.5 seconds")
+        assert len(lines(daemon)) == 2
 
 
 def test_no_penalty():
@@ -292,10 +296,11 @@ def test_reload_and_deaths_forget_nothing():
         assert is_refused(service, "127.1.2.1")
 
 
-def test_reload_without_penalties():
+@pytest.mark.parametrize("freed", (counting(penalty=0.0), {**counting(), "exempt": ["127.1.2.1"]}), ids=("off", "exempt"))
+def test_reload_sets_free(freed):
     with Service(counting()) as service:
         offend(service, "127.1.2.1", FORGIVEN + 1)
-        service.reload(counting(penalty=0.0))
+        service.reload(freed)
         assert not is_refused(service, "127.1.2.1")
 
 
