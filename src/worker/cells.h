@@ -34,7 +34,8 @@ struct cells {
     void *memory;
 };
 
-/* Makes SIZE bytes, all 0, shared with children, and a key. Returns the memory, or NULL with errno. */
+/* Makes SIZE bytes, all 0, shared with children and taken from the system as they are used, and a key.
+ * Returns the memory, or NULL with errno. */
 void *cells_open(struct cells *cells, size_t size);
 
 /* One user more; cells_close() is then due once more, too. */

@@ -3,14 +3,11 @@
 #include "worker/sources.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "base/addr.h"
-#include "base/hash.h"
+#include "worker/cells.h"
 
 /* A word is a keyed hash of 44 bits and a count of 20; 0 is an empty place. Two sources with the same hash
  * would share a count: with 10 000 entries that happens once in 10^5 services, and the key is secret. */
@@ -26,13 +23,11 @@ struct fill {
 };
 
 struct sources {
-    struct hash_key key;
-    unsigned users; /* plans of the master */
+    struct cells cells;
     unsigned tables;
-    uint32_t connections; /* as asked for */
-    uint32_t mask;        /* places of a table, less one */
-    size_t size;
-    struct fill *fills;       /* the whole mapping begins here */
+    uint32_t connections;     /* as asked for */
+    uint32_t mask;            /* places of a table, less one */
+    struct fill *fills;       /* the memory begins here */
     _Atomic uint64_t *places; /* of all tables, one after the other */
 };
 
@@ -52,24 +47,16 @@ struct sources *sources_open(unsigned tables, uint32_t connections)
     /* Two entries a connection, and never more than half full, so that a search ends soon. */
     while (places < 4 * (uint64_t) connections)
         places *= 2;
-    sources->users = 1;
     sources->tables = tables;
     sources->connections = connections;
     sources->mask = places - 1;
     size_t front = sizeof(struct fill) * tables;
-    sources->size = front + sizeof(uint64_t) * places * tables;
-    void *memory =
-        mmap(NULL, sources->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory != MAP_FAILED && hash_key_make(&sources->key) == 0) {
-        sources->fills = memory;
-        sources->places = (_Atomic uint64_t *) (void *) ((char *) memory + front);
+    sources->fills = cells_open(&sources->cells, front + sizeof(uint64_t) * places * tables);
+    if (sources->fills != NULL) {
+        sources->places = (_Atomic uint64_t *) (void *) ((char *) sources->fills + front);
         return sources;
     }
-    int saved = errno;
-    if (memory != MAP_FAILED)
-        munmap(memory, sources->size);
     free(sources);
-    errno = saved;
     return NULL;
 }
 
@@ -77,16 +64,14 @@ struct sources *sources_share(struct sources *sources, unsigned tables, uint32_t
 {
     if (sources == NULL || sources->tables != tables || sources->connections != connections)
         return NULL;
-    sources->users++;
+    cells_share(&sources->cells);
     return sources;
 }
 
 void sources_close(struct sources *sources)
 {
-    if (sources == NULL || --sources->users > 0)
-        return;
-    munmap(sources->fills, sources->size);
-    free(sources);
+    if (sources != NULL && cells_close(&sources->cells))
+        free(sources);
 }
 
 static struct table table_at(const struct sources *sources, unsigned number)
@@ -95,25 +80,15 @@ static struct table table_at(const struct sources *sources, unsigned number)
     return (struct table){&sources->fills[number], sources->places + number * ((size_t) sources->mask + 1)};
 }
 
-/* The hash of the first BITS of ADDRESS, in its place in a word. The length goes in too: a source and its
- * prefix are different entries. */
-static uint64_t entry_of(const struct sources *sources, const uint8_t address[16], unsigned bits)
-{
-    uint8_t prefix[17] = {0};
-
-    memcpy(prefix, address, bits / 8);
-    prefix[16] = (uint8_t) bits;
-    return hash_bytes(&sources->key, prefix, sizeof(prefix)) << COUNT_BITS;
-}
-
+/* Hashes in their place in a word; a source and its prefix are different entries. */
 static uint64_t source_entry(const struct sources *sources, const uint8_t address[16])
 {
-    return entry_of(sources, address, addr_source_bits(address));
+    return cells_hash(&sources->cells, address, addr_source_bits(address)) << COUNT_BITS;
 }
 
 static uint64_t prefix_entry(const struct sources *sources, const uint8_t address[16])
 {
-    return entry_of(sources, address, addr_prefix_bits(address));
+    return cells_hash(&sources->cells, address, addr_prefix_bits(address)) << COUNT_BITS;
 }
 
 static uint32_t home(const struct sources *sources, uint64_t word)
