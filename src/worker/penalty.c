@@ -164,6 +164,7 @@ uint64_t penalty_charge(struct penalty *penalty, uint64_t now_ms, const uint8_t 
     uint64_t hash = hash_of(penalty, address), word = 0;
     uint64_t fresh = hash >> TAG_SHIFT << TAG_SHIFT | (now_ms / TICK_MS & TIME_MASK) << TIME_SHIFT;
 
+    assert(longest_ms <= (uint64_t) PENALTY_LONGEST_S * 1000);
     for (unsigned i = 0; i < CELLS_TRIES; i++) {
         _Atomic uint64_t *place = find(set_of(penalty, hash), hash, now_ms, longest_ms, &word);
         bool known = same_tag(word, hash);

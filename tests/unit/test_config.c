@@ -25,7 +25,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(config->limits.per_source, 64);
     assert_int_equal(config->limits.per_prefix, 1024);
     assert_true(config->limits.idle_timeout == 300.0 && config->limits.write_timeout == 10.0);
-    assert_true(config->limits.drain_timeout == 10.0);
+    assert_true(config->limits.drain_timeout == 10.0 && config->limits.penalty == 600.0);
     assert_int_equal(config->log_level, CONFIG_LOG_INFO);
     assert_false(config->log_access);
     assert_int_equal(config->exempt.count, 2);
@@ -80,7 +80,7 @@ static void every_global_is_taken(void **state)
         good_config_of("workers = 7; user = \"u\"; group = \"g\"; activation = \"require\"; exempt = [];\n"
                        "control = \"/c\";\n"
                        "limits = { connections = 1; per_source = 2; per_prefix = 3; idle_timeout = 4;\n"
-                       "  write_timeout = 0.1; drain_timeout = 1.5; };\n"
+                       "  write_timeout = 0.1; drain_timeout = 1.5; penalty = 0; };\n"
                        "log = { level = \"debug\"; access = true; };\n");
 
     assert_int_equal(config->workers, 7);
@@ -93,7 +93,7 @@ static void every_global_is_taken(void **state)
     assert_int_equal(config->limits.per_source, 2);
     assert_int_equal(config->limits.per_prefix, 3);
     assert_true(config->limits.idle_timeout == 4.0 && config->limits.write_timeout == 0.1);
-    assert_true(config->limits.drain_timeout == 1.5);
+    assert_true(config->limits.drain_timeout == 1.5 && config->limits.penalty == 0.0);
     assert_int_equal(config->log_level, CONFIG_LOG_DEBUG);
     assert_true(config->log_access);
     config_free(config);

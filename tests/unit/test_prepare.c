@@ -9,6 +9,7 @@
 #include "config_help.h"
 #include "master/prepare.h"
 #include "worker/guard.h"
+#include "worker/penalty.h"
 
 static struct prepared prepared;
 
@@ -334,7 +335,8 @@ static void test_limits_and_the_rest(void **state)
     struct config *config = prepare("workers = 7; log = { access = true; };\n"
                                     "exempt = [ \"10.0.0.0/8\", \"2001:db8::/32\" ];\n"
                                     "limits = { connections = 1000000; per_source = 0; per_prefix = 1;\n"
-                                    "idle_timeout = 86400.0; write_timeout = 0.1; drain_timeout = 0.0; };");
+                                    "idle_timeout = 86400.0; write_timeout = 0.1; drain_timeout = 0.0; "
+                                    "penalty = 86400.0; };");
     const struct plan *plan = &prepared.plan;
 
     (void) state;
@@ -346,6 +348,7 @@ static void test_limits_and_the_rest(void **state)
     assert_int_equal(plan->limits.idle_ms, 86400000);
     assert_int_equal(plan->limits.write_ms, 100);
     assert_int_equal(plan->limits.drain_ms, 0);
+    assert_int_equal(plan->limits.penalty_ms, PENALTY_LONGEST_S * 1000);
     assert_true(plan_exempts(plan, &(struct addr_peer){.is_internet = 0}));
     assert_true(exempts("10.255.0.1"));
     assert_true(exempts("2001:db8::1"));
