@@ -129,14 +129,18 @@ def checksum(data):
 
 
 def spoof(source, destination, payload):
-    """Sends one IPv4 UDP datagram that claims to come from SOURCE, both (host, port). Needs the right to make raw
-    sockets, which a netns test has."""
-    hosts = socket.inet_aton(source[0]) + socket.inet_aton(destination[0])
+    """Sends one UDP datagram that claims to come from SOURCE, both (host, port), of IPv4 or IPv6. Needs the right to
+    make raw sockets, which a netns test has."""
+    family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
+    hosts = socket.inet_pton(family, source[0]) + socket.inet_pton(family, destination[0])
     length = 8 + len(payload)
-    header = struct.pack("!HHHH", source[1], destination[1], length, 0)
-    pseudo = hosts + struct.pack("!BBH", 0, socket.IPPROTO_UDP, length)
+    ports = struct.pack("!HHH", source[1], destination[1], length)
+    pseudo = hosts + struct.pack("!II", length, socket.IPPROTO_UDP)
     # A computed 0 is sent as all ones: 0 would mean "no checksum".
-    header = header[:6] + struct.pack("!H", checksum(pseudo + header + payload) or 0xFFFF)
-    packet = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0) + hosts
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
-        raw.sendto(packet + header + payload, (destination[0], 0))
+    datagram = ports + struct.pack("!H", checksum(pseudo + ports + payload) or 0xFFFF) + payload
+    if family == socket.AF_INET:
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0)
+    else:
+        header = struct.pack("!IHBB", 6 << 28, length, socket.IPPROTO_UDP, 64)
+    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(header + hosts + datagram, (destination[0], 0))
