@@ -139,6 +139,48 @@ def test_busy_streams_do_not_stop_datagrams():
             stream.close()
 
 
+def random_words(chance):
+    """A template: characters, among them percent signs, and the place of the name."""
+    sides = ("".join(chance.choices("abé日!, %", k=chance.choice((0, 3, 50)))) for _ in range(2))
+    return "%s".join(side.replace("%", "%%") for side in sides)
+
+
+def random_datagram(chance, message_size, answer):
+    """Bytes of any kind around MESSAGE_SIZE, or like an ANSWER."""
+    length = chance.choice((0, 1, 2, chance.randrange(message_size + 1), message_size, message_size + 1))
+    kind = chance.choice(("bytes", "text", "answer"))
+    if kind == "bytes":
+        return chance.randbytes(length)
+    text = "".join(chance.choices("Bob!\r\n", k=length))
+    return (answer.replace("%%", "%").replace("%s", text) if kind == "answer" else text).encode()
+
+
+def test_no_answer_is_longer_than_template_and_datagram():
+    # And there is one answer, or none. What bounds an answer bounds what a forged source can be sent with our help.
+    chance = seeded()
+    listeners = []
+    for number in range(6):
+        own = {"answer": random_words(chance), "message_size": chance.choice((16, 200, 1024, 9000))}
+        guard = {rule: chance.random() < 0.3 for rule in ALL_OFF}
+        listeners.append({**HELLO, "name": f"l{number}", "guard": guard, **own})
+    with Hellod({"workers": 1, "listen": listeners}) as daemon:
+        for listener in listeners:
+            words = listener["answer"].replace("%%", "%").encode()
+            second = words.replace(b"%s", b"*end*", 1)
+            with daemon.datagrams(listener["name"]) as client:
+                for _ in range(100):
+                    data = random_datagram(chance, listener["message_size"], listener["answer"])
+                    client.send(data)
+                    # The worker takes them in order: behind the answer, if there is one, comes that to the second.
+                    first = client.ask(b"*end*")
+                    if first != second:
+                        assert len(first) <= len(words) - len("%s") + len(data), (listener, data)
+                        assert client.receive()[0] == second, (listener, data)
+                    assert client.quiet()
+        totals = daemon.at_rest()
+        assert 600 < totals["datagram_answers"] <= totals["datagrams"] == 1200
+
+
 # ---- the guard: what is dropped, and that it is answered with the rule off ----
 
 CONTROL = [b"Bob\n\n", b"Bo\nb", b"\n\n", b"Bob\0", b"\x1b[2J", b"a\tb", b"Bob\r", b"\x7f", "\u0080".encode()]
