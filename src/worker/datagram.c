@@ -23,8 +23,7 @@
 
 enum {
     REST_BATCHES = 1024, /* more than a queue holds: it is a bound, since the port stays open for a moment */
-    BATCH =
-        64 /* datagrams received at once; as many fit a scheduling turn of ours without anybody noticing */
+    BATCH = 16 /* datagrams received at once: so many take no longer than a client of a stream waits anyway */
 };
 
 union address {
@@ -44,6 +43,7 @@ struct batch {
     struct iovec in_data[BATCH], out_data[BATCH];
     union address source[BATCH];
     union control control[BATCH];
+    unsigned last;                          /* the socket that had datagrams last, or any */
     struct guard guards[PLAN_SERVICES_MAX]; /* by service */
     uint16_t own_ports[PLAN_SOCKETS_MAX];
     char *in_bytes, *out_bytes; /* BATCH pieces of in_size and out_size bytes */
@@ -157,8 +157,10 @@ int datagram_start(struct worker *worker)
     for (unsigned i = 0; i < worker->plan->socket_count; i++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
                                     .data.u64 = event_tag(EVENT_SOCKET, i)};
-        if (is_datagram(worker->plan, i) &&
-            epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->fds[i], &event) < 0)
+        if (!is_datagram(worker->plan, i))
+            continue;
+        worker->batch->last = i;
+        if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->fds[i], &event) < 0)
             return -1;
     }
     return 0;
@@ -325,6 +327,7 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
     if (received <= 0)
         return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
     score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
+    batch->last = socket;
     uint64_t now_ns = clock_ns();
     for (unsigned i = 0; i < (unsigned) received; i++)
         answers += answer(worker, service, now_ns, i, answers);
@@ -334,10 +337,14 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
     return (unsigned) received;
 }
 
+void datagram_look(struct worker *worker)
+{
+    if (worker->batch != NULL)
+        datagram_event(worker, worker->batch->last);
+}
+
 void datagram_rest(struct worker *worker, unsigned socket)
 {
-    unsigned left = REST_BATCHES;
-
-    while (left > 0 && datagram_event(worker, socket) > 0)
-        left--;
+    for (unsigned left = REST_BATCHES; left > 0 && datagram_event(worker, socket) > 0; left--)
+        ;
 }

@@ -25,6 +25,9 @@ int datagram_wake(struct worker *worker);
 /* Handles the datagrams that wait on SOCKET, at most a batch of them. Returns how many there were. */
 unsigned datagram_event(struct worker *worker, unsigned socket);
 
+/* Handles what waits on the socket that had datagrams last, if anything does. */
+void datagram_look(struct worker *worker);
+
 /* Handles all that wait on SOCKET: nobody comes after this worker. */
 void datagram_rest(struct worker *worker, unsigned socket);
 

@@ -20,7 +20,9 @@
 
 enum {
     EVENTS_AT_ONCE = 128,
-    BEAT_MS = 5000, /* an idle worker wakes this often, to show that it lives and to give memory back */
+    STREAMS_FIRST = 4, /* events of streams that come before those of datagrams */
+    LOOK_BETWEEN = 24, /* events of streams from one look at datagrams to the next */
+    BEAT_MS = 5000,    /* an idle worker wakes this often, to show that it lives and to give memory back */
     OWN_DESCRIPTORS =
         16, /* standard streams, epoll, link, spare, log, scoreboard, and some for the C library */
     LAST_WORDS_MS = 200,     /* for clients that are still there at the end of a drain to close, too */
@@ -213,6 +215,40 @@ static void dispatch(struct worker *worker, const struct epoll_event *event)
     }
 }
 
+static bool is_of_datagrams(const struct worker *worker, const struct epoll_event *event)
+{
+    return event->data.u64 >> 32 == EVENT_SOCKET &&
+           worker->plan->sockets[(uint32_t) event->data.u64].type == SOCK_DGRAM;
+}
+
+static void dispatch_datagrams(struct worker *worker, const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (is_of_datagrams(worker, &events[i]))
+            dispatch(worker, &events[i]);
+}
+
+/* Streams first, but few of them: a flood of datagrams then keeps their clients waiting for one batch, and
+ * not for two. And epoll tells of events in the order in which they came; in a flood of streams it has a
+ * hundred to tell of before the one datagram that comes meanwhile: so now and then it is not asked. */
+static void dispatch_all(struct worker *worker, const struct epoll_event *events, int count)
+{
+    unsigned streams = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (is_of_datagrams(worker, &events[i]))
+            continue;
+        dispatch(worker, &events[i]);
+        streams++;
+        if (streams == STREAMS_FIRST)
+            dispatch_datagrams(worker, events, count);
+        else if (streams % LOOK_BETWEEN == 0 && !worker->draining)
+            datagram_look(worker);
+    }
+    if (streams < STREAMS_FIRST)
+        dispatch_datagrams(worker, events, count);
+}
+
 /* Milliseconds until something is due, at most BEAT_MS. */
 static int wait_ms(const struct worker *worker)
 {
@@ -244,8 +280,7 @@ static void loop(struct worker *worker)
         int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, wait_ms(worker));
         worker->now_ms = clock_ms();
         beat(worker);
-        for (int i = 0; i < count; i++)
-            dispatch(worker, &events[i]);
+        dispatch_all(worker, events, count);
         stream_timers(worker);
         accept_timers(worker);
         if (count == 0)

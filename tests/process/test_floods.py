@@ -1,7 +1,7 @@
 """Floods: more sources than could be remembered, and more connections than can be served. Nothing grows, the log says
 little, and whoever comes over the other transport is served.
 
-Here it is counted who is served; how long they wait is measured by `make overload`, which also sends from four times
+Here it is counted who is served; how long they wait is measured by `make bench-overload`, which also sends from four times
 as many sources. Floods of lines and of datagrams are in test_crowd.py.
 """
 
@@ -21,7 +21,7 @@ from hellodtest import TREE, Hellod, run
 from reloads import owed
 from test_memory import held
 from watch import wait_until
-from workers import SANITIZED, refused_in_all, settled
+from workers import SANITIZED, refused_in_all, settled, stopped
 
 LINES = {**GREETING, "framing": "line"}
 FLOOD = Path(os.environ.get("HELLOD_SCOREBOARD", TREE / "build" / "tests" / "scoreboard_dump")).with_name("flood")
@@ -152,3 +152,34 @@ def test_flood_of_connects_does_not_stop_datagrams(full):
         assert (totals["accepted"] == 2) == full and (refused_in_all(totals) == 0) != full
         for client in holders:
             client.reset()
+
+
+# ---- who comes when ----
+
+
+def told(daemon):
+    """What the access log says, in the order in which the worker did it."""
+    return [line for _, line in daemon.lines if line.startswith(("Datagram", "Connection"))]
+
+
+@pytest.mark.parametrize("crowd", ("streams", "datagrams"))
+def test_one_of_the_other_kind_has_its_turn_between(crowd):
+    # A stopped worker finds the crowd, and behind it the one.
+    config = {"workers": 1, "listen": [LINES, HELLO], "exempt": [], "log": {"access": True}}
+    with Hellod({**config, "limits": {"per_source": 0}, "rate": {"per_source": 0}}) as daemon:
+        (worker,) = daemon.workers()
+        clients = [daemon.connect().greeted() for _ in range(100 if crowd == "streams" else 1)]
+        with daemon.datagrams() as other:
+            with stopped(worker):
+                for _ in range(100 if crowd == "datagrams" else 0):
+                    other.send(b"Bob")
+                for client in clients:
+                    client.send(b"disconnect\n")
+                if crowd == "streams":
+                    other.send(b"Bob")
+            wait_until(lambda: len(told(daemon)) == 101, 5, "everybody to be served")
+        the_one = "Datagram" if crowd == "streams" else "Connection"
+        (before,) = (number for number, line in enumerate(told(daemon)) if line.startswith(the_one))
+        assert before <= 16
+        for client in clients:
+            client.close()
