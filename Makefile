@@ -13,7 +13,7 @@ export FUZZ_SECONDS ?= 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench loss install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench bench-overload loss install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -196,6 +196,12 @@ bench:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH)
 	@tests/bench/run --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make bench-overload as root: how long one client waits while others flood the service
+bench-overload:
+	@packaging/install-needs bench
+	+@$(again) programs $(BENCH) $(HELPERS)
+	@tests/bench/overload --build $(BUILD) $(BENCH_OPTIONS)
 
 #: make loss         is anything lost by reloads, kills of workers and restarts? Some minutes of load, and a table
 loss:
