@@ -61,7 +61,7 @@ FORTIFY    = $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(filter -O
 FORTIFY_LEVEL = $(call once,FORTIFY_LEVEL,$(shell $(CC) -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
                 -Werror -include stdlib.h -x c -c -o /dev/null /dev/null 2>/dev/null && echo 3 || echo 2))
 
-PACKAGES        := libconfig libsystemd
+PACKAGES        := libconfig libsystemd libseccomp
 PACKAGES_CFLAGS  = $(call once,PACKAGES_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 PACKAGES_LIBS    = $(call once,PACKAGES_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
 EDIT_CFLAGS      = $(call once,EDIT_CFLAGS,$(shell $(PKG_CONFIG) --cflags libedit))
