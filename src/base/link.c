@@ -2,7 +2,6 @@
 #include "base/link.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -16,7 +15,8 @@ int link_send(int end, enum link_word word, uint32_t value, const char *text)
 {
     struct link_message message = {.word = word, .value = value};
 
-    snprintf(message.text, sizeof(message.text), "%s", text != NULL ? text : "");
+    if (text != NULL)
+        memcpy(message.text, text, strnlen(text, sizeof(message.text) - 1));
     return send(end, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(message) ? 0 : -1;
 }
 

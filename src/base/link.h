@@ -19,7 +19,8 @@ enum link_word {
     LINK_STOP,   /* master: the same, but nobody has */
     LINK_AWAY,   /* worker: I have stopped accepting; what waits is for others */
     LINK_LOOK,   /* master: somebody went away, look what waits */
-    LINK_LEVEL   /* master: value is the level of the log from now on */
+    LINK_LEVEL,  /* master: value is the level of the log from now on */
+    LINK_FORBIDDEN /* worker: I have tried system call number value, which ends me */
 };
 
 struct link_message {
@@ -37,8 +38,9 @@ enum link_result {
 /* Makes a pair, non-blocking and close-on-exec; ENDS[0] is the master's. Returns 0, or -1 with errno. */
 int link_open(int ends[2]);
 
-/* Sends one message; TEXT may be NULL and is cut if too long. Returns 0, or -1 with errno: the other side is
- * gone or does not read, which shows elsewhere, so that most callers need not look. */
+/* Sends one message; TEXT may be NULL and is cut if too long. Signal handlers may call it. Returns 0, or -1
+ * with errno: the other side is gone or does not read, which shows elsewhere, so that most callers need not
+ * look. */
 int link_send(int end, enum link_word word, uint32_t value, const char *text);
 
 /* Receives one message, without waiting. */

@@ -173,6 +173,7 @@ static void obey(struct worker *worker, const struct link_message *message)
     case LINK_READY:
     case LINK_FAILED:
     case LINK_AWAY:
+    case LINK_FORBIDDEN:
         break; /* what workers say */
     }
 }
