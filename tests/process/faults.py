@@ -6,8 +6,10 @@
 This file must not know what the daemon makes of it.
 """
 
+import mmap
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,6 +17,10 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).with_name("preload") / "faults.c"
+
+
+RECORD = struct.Struct("=24sii")  # struct fault: name, errno, how often
+RECORDS = 64
 
 
 class Faults:
@@ -25,33 +31,42 @@ class Faults:
         if os.environ.get("HELLOD_SANITIZED") and "clang" in compiler:
             pytest.skip("clang's sanitizers are part of the program, so that no library comes before them")
         self._folder = Path(tempfile.mkdtemp(prefix="hellod-"))
-        self._folder.chmod(0o777)  # the daemon, as whatever user, removes what is for once
-        library = self._folder / "faults.so"
+        self._folder.chmod(0o755)
+        library, records = self._folder / "faults.so", self._folder / "records"
         build = [compiler, "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-w"]
         try:
             subprocess.run([*build, "-o", library, SOURCE, "-ldl"], check=True, timeout=60)
+            records.write_bytes(bytes(RECORD.size * RECORDS))
+            with records.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), 0)
         except BaseException:
-            self.__exit__()
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise
+        self._places = {}
         sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-        self.environment = {"LD_PRELOAD": library, "HELLOD_FAULTS": self._folder, "ASAN_OPTIONS": sanitizer.lstrip(":")}
+        self.environment = {"LD_PRELOAD": library, "HELLOD_FAULTS": records, "ASAN_OPTIONS": sanitizer.lstrip(":")}
         return self
 
     def __exit__(self, *_):
+        self._map.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def on(self, name, number=1, once=False):
         """From now on NAME fails with errno NUMBER; ONCE: one time, in whichever process comes first."""
-        path = self._folder / (name + (".once" if once else ""))
-        draft = path.with_name("draft")
-        draft.write_text(f"{int(number)}\n", encoding="ascii")
-        draft.rename(path)
+        if name not in self._places:
+            self._places[name] = RECORD.size * len(self._places)
+            RECORD.pack_into(self._map, self._places[name], name.encode(), 0, 0)
+        self._set(name, 24, int(number))
+        self._set(name, 28, 1 if once else -1)
 
     def off(self, name):
         """NAME works again, also if it was to fail once and has not."""
-        for suffix in ("", ".once"):
-            (self._folder / (name + suffix)).unlink(missing_ok=True)
+        if name in self._places:
+            self._set(name, 28, 0)
 
     def happened(self, name):
         """True when what NAME was to do once is done."""
-        return not (self._folder / f"{name}.once").exists()
+        return struct.unpack_from("=i", self._map, self._places[name] + 28) == (0,)
+
+    def _set(self, name, field, value):
+        struct.pack_into("=i", self._map, self._places[name] + field, value)

@@ -6,19 +6,31 @@
 This file must not know what the daemon makes of it.
 """
 
+import mmap
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from watch import process_state, wait_until
+from watch import wait_until
 from workers import SANITIZED
 
 SOURCE = Path(__file__).with_name("preload") / "manners.c"
+
+
+HOLD_NONE, HOLD_WANTED, HOLD_ON = range(3)  # struct wishes: hold, and for each of the SPINNERS pid, deaf, on
+SPINNERS = 8
+SIZE = 4 + SPINNERS * 12
+
+
+def one_spins(pid):
+    """The beginning of the file when worker PID is to spin, for a file that can only be written."""
+    return struct.pack("=iiii", HOLD_NONE, pid, 0, 0)
 
 
 class Manners:
@@ -28,42 +40,53 @@ class Manners:
         if SANITIZED:
             pytest.skip("a sanitizer or valgrind wants to be loaded first")
         self._folder = Path(tempfile.mkdtemp(prefix="hellod-"))
-        self._folder.chmod(0o777)  # the daemon, as whatever user, renames what is for one worker
-        library = self._folder / "manners.so"
+        self._folder.chmod(0o755)
+        library, wishes = self._folder / "manners.so", self._folder / "wishes"
         build = [os.environ.get("CC", "cc"), "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-w"]
         try:
             subprocess.run([*build, "-o", library, SOURCE, "-ldl"], check=True, timeout=60)
+            wishes.write_bytes(bytes(SIZE))
+            with wishes.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), 0)
         except BaseException:
-            self.__exit__()
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        self.environment = {"LD_PRELOAD": library, "HELLOD_MANNERS": self._folder}
+        self._spinners = 0
+        self.environment = {"LD_PRELOAD": library, "HELLOD_MANNERS": wishes}
         return self
 
     def __exit__(self, *_):
+        self.end()
+        self._map.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _get(self, place):
+        return struct.unpack_from("=i", self._map, place)[0]
 
     def hold_one(self):
         """One of the workers that start from now on waits in its set-up, until let_go()."""
-        (self._folder / "hold").touch()
+        struct.pack_into("=i", self._map, 0, HOLD_WANTED)
 
     def holds(self):
         """True while a worker waits."""
-        return (self._folder / "held").exists()
+        return self._get(0) == HOLD_ON
 
     def let_go(self):
-        (self._folder / "held").unlink()
+        struct.pack_into("=i", self._map, 0, HOLD_NONE)
 
     def spin(self, pid, deaf=False):
         """From now on worker PID spins without end; DEAF: and ignores SIGABRT."""
-        (self._folder / f"{'deaf' if deaf else 'spin'}.{pid}").touch()
+        place = 4 + 12 * self._spinners
+        self._spinners += 1
+        struct.pack_into("=ii", self._map, place + 4, deaf, 0)
+        struct.pack_into("=i", self._map, place, pid)
         # A signal that does nothing else ends its wait for events.
         os.kill(pid, signal.SIGSTOP)
         os.kill(pid, signal.SIGCONT)
         # Until it does, it may take a client and leave it unanswered.
-        wait_until((self._folder / f"on.{pid}").exists, 10, f"{pid} to spin")
+        wait_until(lambda: self._get(place + 8), 10, f"{pid} to spin")
 
     def end(self):
         """Nobody spins any more, for a test that fails in between."""
-        for path in self._folder.glob("*.[0-9]*"):
-            if process_state(int(path.suffix[1:])):
-                path.unlink()
+        for number in range(self._spinners):
+            struct.pack_into("=i", self._map, 4 + 12 * number, 0)

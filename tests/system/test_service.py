@@ -7,6 +7,7 @@ import pytest
 
 from clients import PROMPT, Datagram, greeting
 from machine import is_refused
+from manners import one_spins
 from service import MANNERS, WAYS, Service
 from watch import wait_until
 
@@ -94,11 +95,12 @@ def test_a_healthy_master_outlives_many_watchdog_intervals(service):
 
 
 def test_a_stuck_worker_is_replaced(service):
-    service.drop_in(f"[Service]\nEnvironment=LD_PRELOAD={MANNERS} HELLOD_MANNERS=/run/hellod\n")
+    service.drop_in(f"[Service]\nEnvironment=LD_PRELOAD={MANNERS} HELLOD_MANNERS=/run/hellod/wishes\n")
     service.systemctl("start")
     master, before = service.master(), service.processes()
     stuck = max(before)
-    service.machine("touch", f"/run/hellod/spin.{stuck}")
+    octal = "".join(f"\\{byte:03o}" for byte in one_spins(stuck))
+    service.machine("sh", "-c", f"printf '{octal}' 1<>/run/hellod/wishes")
     # A signal that does nothing else ends its wait for events.
     service.kill("STOP", stuck)
     service.kill("CONT", stuck)

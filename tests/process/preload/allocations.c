@@ -1,9 +1,10 @@
 /* Ends a worker that allocates while it serves, for a daemon that is started with LD_PRELOAD of this file's
  * shared object.
  *
- * A worker is a child of the first process, and serves from its first epoll_wait() on. Knows nothing else of
- * the daemon. */
+ * A worker is a child of the first process, and serves from its first epoll_wait() on. From then on this asks
+ * the kernel for nothing, but to be ended. Knows nothing else of the daemon. */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -17,12 +18,20 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 
-static pid_t first;
+static int (*real_epoll_wait)(int, struct epoll_event *, int, int);
+static bool is_worker;
 static bool serving;
+
+static void become_worker(void)
+{
+    is_worker = true;
+}
 
 __attribute__((constructor)) static void start(void)
 {
-    first = getpid();
+    pthread_atfork(NULL, NULL, become_worker);
+    /* POSIX wants this to work, ISO C has no word for it. */
+    *(void **) (void *) &real_epoll_wait = dlsym(RTLD_NEXT, "epoll_wait");
 }
 
 static void refuse_when_serving(void)
@@ -56,12 +65,8 @@ void *realloc(void *memory, size_t size)
 
 int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
 {
-    static int (*real)(int, struct epoll_event *, int, int);
-
-    if (real == NULL)
-        *(void **) (void *) &real = dlsym(RTLD_NEXT, "epoll_wait");
-    serving = getpid() != first;
-    return real(epoll, events, room, timeout);
+    serving = is_worker;
+    return real_epoll_wait(epoll, events, room, timeout);
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name,bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)

@@ -1,77 +1,97 @@
 /* Faults on demand, for a daemon that is started with LD_PRELOAD of this file's shared object.
  *
- * A fault is a file in the folder that HELLOD_FAULTS names: its name is a function below, its contents the
- * errno with which that function fails for as long as the file is there; "NAME.once" is for one time and
- * removed by it. All but fork fail in the children of the first process only, which are the workers.
+ * HELLOD_FAULTS names a file of records, which is mapped at the start and shared with whoever wants faults: a
+ * record has the name of a function below, the errno with which it fails, and how often it still does so. All
+ * but fork fail in the children of the first process only, which are the workers. Those may be confined: no
+ * file is opened and no process asked for after the start.
  *
  * Knows nothing of the daemon. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's own names are reserved
  * ones. */
 
-static pid_t first;
+struct fault {
+    char name[24];
+    int error;
+    _Atomic int left; /* times; below 0: for as long as it stays so */
+};
+
+enum {
+    FAULTS_MAX = 64
+};
+
+static struct fault *faults; /* FAULTS_MAX of them, or NULL; the first without a name ends them */
+static bool is_worker;
+
+static void become_worker(void)
+{
+    is_worker = true;
+}
 
 __attribute__((constructor)) static void start(void)
 {
-    first = getpid();
-}
+    const char *path = getenv("HELLOD_FAULTS");
+    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
 
-/* The errno that the fault called NAME and SUFFIX asks for, 0 if there is none. */
-static int wanted(const char *name, const char *suffix)
-{
-    const char *folder = getenv("HELLOD_FAULTS");
-    char path[512], text[16] = "";
-
-    if (folder == NULL)
-        return 0;
-    snprintf(path, sizeof(path), "%s/%s%s", folder, name, suffix);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    pthread_atfork(NULL, NULL, become_worker);
     if (fd < 0)
-        return 0;
-    ssize_t length = read(fd, text, sizeof(text) - 1);
+        return;
+    void *map = mmap(NULL, FAULTS_MAX * sizeof(struct fault), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    faults = map != MAP_FAILED ? map : NULL;
     close(fd);
-    /* Of several processes that found it only the one that removes it has it. */
-    if (length <= 0 || (*suffix != '\0' && unlink(path) < 0))
-        return 0;
-    return (int) strtol(text, NULL, 10);
 }
 
-/* Sets errno and returns true if NAME is to fail. */
+/* Sets errno and returns true if NAME is to fail. Of several processes that could have the last time one
+ * does. */
 static bool fails(const char *name)
 {
-    int saved = errno, error = wanted(name, "");
-
-    if (error == 0)
-        error = wanted(name, ".once");
-    errno = error != 0 ? error : saved;
-    return error != 0;
+    for (struct fault *fault = faults; fault != NULL && fault->name[0] != '\0'; fault++) {
+        if (strcmp(fault->name, name) != 0)
+            continue;
+        int left = atomic_load(&fault->left);
+        while (left > 0 && !atomic_compare_exchange_weak(&fault->left, &left, left - 1))
+            ;
+        if (left != 0)
+            errno = fault->error;
+        return left != 0;
+    }
+    return false;
 }
 
 static bool fails_in_worker(const char *name)
 {
-    return getpid() != first && fails(name);
+    return is_worker && fails(name);
 }
 
+/* Declares real_CALL, the function CALL with RESULT and PARAMETERS behind ours. It is looked for at the
+ * start; POSIX wants this to work, ISO C has no word for it. */
+#define BEHIND(result, call, parameters)                            \
+    static result(*real_##call) parameters;                         \
+    __attribute__((constructor)) static void find_##call(void)      \
+    {                                                               \
+        *(void **) (void *) &real_##call = dlsym(RTLD_NEXT, #call); \
+    }
+
 /* Defines CALL with RESULT, PARAMETERS and ARGUMENTS as it is, but for its faults. */
-#define FAULTY(result, call, parameters, arguments)                                \
-    result call parameters                                                         \
-    {                                                                              \
-        static result(*real) parameters;                                           \
-        if (fails_in_worker(#call))                                                \
-            return -1;                                                             \
-        if (real == NULL) /* POSIX wants this to work, ISO C has no word for it */ \
-            *(void **) (void *) &real = dlsym(RTLD_NEXT, #call);                   \
-        return real arguments;                                                     \
+#define FAULTY(result, call, parameters, arguments) \
+    BEHIND(result, call, parameters)                \
+    result call parameters                          \
+    {                                               \
+        if (fails_in_worker(#call))                 \
+            return -1;                              \
+        return real_##call arguments;               \
     }
 
 FAULTY(int, epoll_create1, (int flags), (flags))
@@ -86,42 +106,31 @@ FAULTY(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int fla
        (fd, messages, count, flags))
 
 /* "send" fails; "send_short" takes one byte of what it is given. */
+BEHIND(ssize_t, send, (int fd, const void *data, size_t length, int flags))
 ssize_t send(int fd, const void *data, size_t length, int flags)
 {
-    static ssize_t (*real)(int, const void *, size_t, int);
-
     if (fails_in_worker("send"))
         return -1;
-    if (real == NULL)
-        *(void **) (void *) &real = dlsym(RTLD_NEXT, "send");
     if (length > 1 && fails_in_worker("send_short"))
         length = 1;
-    return real(fd, data, length, flags);
+    return real_send(fd, data, length, flags);
 }
 
 /* "epoll_wait" fails; with "stuck" it does not come back, like a loop that hangs. */
+BEHIND(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int timeout))
 int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
 {
-    static int (*real)(int, struct epoll_event *, int, int);
-
     if (fails_in_worker("epoll_wait"))
         return -1;
     while (fails_in_worker("stuck"))
-        poll(NULL, 0, 1);
-    if (real == NULL)
-        *(void **) (void *) &real = dlsym(RTLD_NEXT, "epoll_wait");
-    return real(epoll, events, count, timeout);
+        real_epoll_wait(epoll, events, 1, 1);
+    return real_epoll_wait(epoll, events, count, timeout);
 }
 
+BEHIND(pid_t, fork, (void) )
 pid_t fork(void)
 {
-    static pid_t (*real)(void);
-
-    if (fails("fork"))
-        return -1;
-    if (real == NULL)
-        *(void **) (void *) &real = dlsym(RTLD_NEXT, "fork");
-    return real();
+    return fails("fork") ? -1 : real_fork();
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
