@@ -26,6 +26,7 @@ DOORS = {
     "libconfig": (r"#include <libconfig\.h>", r"base/config\w*"),
     "sd-daemon": (r"#include <systemd/sd-daemon\.h>", r"master/(activation|notify|store)"),
     "systemd": (r"#include <systemd/", r"master/\w+"),
+    "libseccomp": (r"#include <(seccomp\.h|linux/(seccomp|landlock|filter)\.h)>", r"base/confine\w*"),
     "fork": (r"\b(fork|vfork|clone3?|posix_spawn)\s*\(", r"master/slot|client/bench_run"),
     "reap": (r"\b(wait|wait3|wait4|waitpid|waitid)\s*\(", r"master/slot|client/bench_run"),
 }
