@@ -10,10 +10,11 @@ PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 export PYTHON ?= /usr/bin/python3
 export FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench bench-overload loss install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench bench-overload loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -208,6 +209,12 @@ loss:
 	@packaging/install-needs build
 	+@$(again) all
 	@HELLOD=$(BUILD)/hellod $(PYTHON) tests/loss/run $(LOSS_OPTIONS)
+
+#: make soak         SOAK_SECONDS (1800) of rude load, kills and reloads: does it hold at the end what it held at first?
+soak:
+	@packaging/install-needs check
+	+@$(again) programs $(HELPERS)
+	@HELLOD=$(BUILD)/hellod HELLOD_SCOREBOARD=$(BUILD)/tests/scoreboard_dump $(PYTHON) tests/soak/run --seconds $(SOAK_SECONDS)
 
 #: make install      into PREFIX (/usr/local) and SYSCONFDIR (/etc), below DESTDIR; never replaces a config
 # With Fedora 42 and later it is SBINDIR=/usr/bin.
