@@ -5,7 +5,8 @@
  *
  * The first word is what is entered: the worker's sandbox, the same when it only logs, Landlock alone, or
  * nothing. Each call is made in a process of its own and gives a line: CALL, and "done", the name of an
- * errno, or that of the signal that ended the process, with the call that its last words on the link named.
+ * errno that was its exit status, or that of the signal that ended it, with the call that its last words on
+ * the link named.
  * A CALL may be a number ("#9999"), "*" is all numbers there may be, and "int80" a call of another machine.
  * Arguments that are not given are -1.
  *
@@ -117,7 +118,7 @@ static const char *enter(const struct fence *fence, int link)
 
     if (fence->sandbox != NULL)
         return sandbox_enter(fence->sandbox, link, &violations);
-    if (fence->landlock > 0 && (confine_new_privileges() < 0 || confine_files(fence->landlock) < 0))
+    if (fence->landlock > 0 && (confine_privileges() < 0 || confine_files(fence->landlock) < 0))
         return "Landlock";
     return NULL;
 }
@@ -155,7 +156,7 @@ static void print_outcome(const char *call, int status, int link)
     else if (WEXITSTATUS(status) == EXIT_SUCCESS)
         printf("%s\tdone\n", call);
     else
-        printf("%s\t%s\n", call, strerrorname_np(WEXITSTATUS(status)) ?: "not entered");
+        printf("%s\t%s\n", call, strerrorname_np(WEXITSTATUS(status)) ?: "no errno");
 }
 
 static void try_call(const struct fence *fence, const char *call, long number, char *arguments)
@@ -223,7 +224,7 @@ static _Noreturn void run_without(const char *call, char **program)
     struct confine_rule rule = {.call = call, .verdict = CONFINE_REFUSE};
     struct confine_filter *filter = confine_compile(&rule, 1, CONFINE_PERMIT, false);
 
-    if (filter == NULL || confine_new_privileges() < 0 || confine_load(filter) < 0)
+    if (filter == NULL || confine_privileges() < 0 || confine_load(filter) < 0)
         give_up("seccomp");
     execvp(*program, program);
     give_up(*program);
