@@ -40,6 +40,12 @@ enum config_activation {
     CONFIG_ACTIVATION_REQUIRE /* they are an error */
 };
 
+enum config_sandbox {
+    CONFIG_SANDBOX_OFF,
+    CONFIG_SANDBOX_LOG,
+    CONFIG_SANDBOX_ENFORCE
+};
+
 enum config_log_level { /* as in syslog(3), so that they compare */
     CONFIG_LOG_ERR = 3,
     CONFIG_LOG_WARNING = 4,
@@ -137,6 +143,7 @@ struct config {
     int workers; /* 0 in the file means one per CPU; here always the number itself */
     char user[CONFIG_NAME_MAX + 1], group[CONFIG_NAME_MAX + 1];
     enum config_activation activation;
+    enum config_sandbox sandbox;
     char control[CONFIG_PATH_MAX + 1]; /* absolute path of the control socket; "": none */
     unsigned listener_count;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];

@@ -23,6 +23,13 @@ static const struct option_choice activation_choices[] = {
     {NULL, 0},
 };
 
+static const struct option_choice sandbox_choices[] = {
+    {"enforce", CONFIG_SANDBOX_ENFORCE},
+    {"log", CONFIG_SANDBOX_LOG},
+    {"off", CONFIG_SANDBOX_OFF},
+    {NULL, 0},
+};
+
 static const struct option_choice level_choices[] = {
     {"err", CONFIG_LOG_ERR},   {"warning", CONFIG_LOG_WARNING}, {"notice", CONFIG_LOG_NOTICE},
     {"info", CONFIG_LOG_INFO}, {"debug", CONFIG_LOG_DEBUG},     {NULL, 0},
@@ -55,6 +62,8 @@ const struct option option_globals[CONFIG_GLOBAL_COUNT] = {
     [CONFIG_GLOBAL_ACTIVATION] = {"activation", OPTION_CHOICE, AT(activation), "auto",
         0, 0, activation_choices, "",
         "A listener for which systemd passed no socket is bound (auto) or an error (require)."},
+    [CONFIG_GLOBAL_SANDBOX] = {"sandbox", OPTION_CHOICE, AT(sandbox), "enforce", 0, 0, sandbox_choices, "",
+        "Whether the service gives up what serving does not need: files, programs, most system calls."},
     [CONFIG_GLOBAL_CONTROL] = {"control", OPTION_STRING, AT(control), "/run/hellod/control",
         0, ROOM(config, control), NULL, "bytes",
         "The local socket at which the service takes orders: an absolute path, or \"\" for none."},
