@@ -51,7 +51,7 @@ void confine_free(struct confine_filter *filter);
 /* Whether this process may load filters at all. */
 bool confine_has_filters(void);
 
-/* Loads FILTER into this process; its children inherit it. After confine_new_privileges(). Returns 0, or -1
+/* Loads FILTER into this process; its children inherit it. After confine_privileges(). Returns 0, or -1
  * with errno. */
 int confine_load(const struct confine_filter *filter);
 
@@ -63,7 +63,7 @@ const char *confine_call_name(uint32_t number, char name[CONFINE_NAME_MAX]);
 
 /* From now on nothing that is executed can gain a privilege (PR_SET_NO_NEW_PRIVS of prctl(2)). Returns 0, or
  * -1 with errno. */
-int confine_new_privileges(void);
+int confine_privileges(void);
 
 /* Gives up every capability, and where it is allowed the bounding set as well. Returns 0, or -1 with errno.
  */
@@ -74,7 +74,7 @@ int confine_files_version(void);
 
 /* No file can be opened, made, changed or removed from now on, no TCP port bound or connected to where
  * VERSION has that, and no process outside be sent signals. What is open stays open. After
- * confine_new_privileges(). Returns 0, or -1 with errno. */
+ * confine_privileges(). Returns 0, or -1 with errno. */
 int confine_files(int version);
 
 #endif
