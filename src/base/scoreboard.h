@@ -51,7 +51,8 @@
     X(would_drop_budget, "datagrams over the budget of answers, in a dry run")                     \
     X(accept_pauses, "times that accepting was paused: no descriptors or no memory in the kernel") \
     X(handed_on, "times that a worker left what waits to a sibling")                               \
-    X(log_lost, "log lines that could not be written")
+    X(log_lost, "log lines that could not be written")                                             \
+    X(sandbox_violations, "system calls that the sandbox forbids; each ended a worker")
 
 enum counter {
 #define X(name, help) COUNTER_##name,

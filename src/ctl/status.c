@@ -86,8 +86,9 @@ bool status_true(const struct quote_line *line, const char *key)
 bool status_is_refusal(const char *name)
 {
     static const char *const beginnings[] = {
-        "refused_",     "drop_",         "closed_too_long", "closed_idle",     "closed_evicted",
-        "closed_write", "closed_killed", "accept_pauses",   "datagram_unsent", "log_lost"};
+        "refused_",        "drop_",        "closed_too_long",   "closed_idle",
+        "closed_evicted",  "closed_write", "closed_killed",     "accept_pauses",
+        "datagram_unsent", "log_lost",     "sandbox_violations"};
 
     for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
         if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)

@@ -13,11 +13,30 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/confine.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "master/notify.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
+
+/* The worker's last words, of which there are no more than one: what else it says now is not its own will. */
+static void tell_violation(struct slot *slot, uint32_t number)
+{
+    char name[CONFINE_NAME_MAX], reason[LINK_TEXT_MAX];
+
+    if (slot->broke_out)
+        return;
+    slot->broke_out = true;
+    confine_call_name(number, name);
+    log_event(LOG_LEVEL_ERROR, EVENT_SANDBOX_VIOLATION,
+              "worker %u (pid %d) tried the system call %s, which the sandbox forbids", slot->number,
+              (int) slot->pid, name);
+    if (slot->state != SLOT_STARTING)
+        return;
+    snprintf(reason, sizeof(reason), "the sandbox forbids %s", name);
+    slot->events->failed(slot, reason);
+}
 
 static void take_message(struct slot *slot, const struct link_message *message)
 {
@@ -28,6 +47,8 @@ static void take_message(struct slot *slot, const struct link_message *message)
         slot->events->ready(slot);
     } else if (message->word == LINK_FAILED) {
         slot->events->failed(slot, message->text);
+    } else if (message->word == LINK_FORBIDDEN) {
+        tell_violation(slot, message->value);
     } else if (message->word == LINK_AWAY && slot->state == SLOT_DRAINING) {
         slot->state = SLOT_AWAY;
         slot->events->away(slot);
@@ -131,6 +152,7 @@ static void enter(struct slot *slot, pid_t pid, int link)
     slot->link = link;
     slot->state = SLOT_STARTING;
     slot->stuck = (struct stuck){0};
+    slot->broke_out = false;
     slot->started_ms = clock_ms();
     scoreboard_enter(slot->plan->scoreboard, slot->generation, slot->number, pid);
 }

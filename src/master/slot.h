@@ -46,7 +46,8 @@ struct slot {
     sd_event_source *child_source, *link_source;
     uint64_t started_ms;
     struct respawn respawn;
-    bool tried; /* a worker was forked into it, or could not be */
+    bool broke_out; /* its worker has told of a call that its sandbox forbids */
+    bool tried;     /* a worker was forked into it, or could not be */
     struct stuck stuck;
 };
 

@@ -9,6 +9,7 @@
 #include "master/exits.h"
 #include "worker/penalty.h"
 #include "worker/rate.h"
+#include "worker/sandbox.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
 
@@ -69,6 +70,13 @@ int world_open(struct world *world, const struct world *before)
     return MASTER_BAD_CONFIG;
 }
 
+static enum sandbox_mode sandbox_mode(const struct config *config)
+{
+    return config->sandbox == CONFIG_SANDBOX_ENFORCE ? SANDBOX_ENFORCE
+           : config->sandbox == CONFIG_SANDBOX_LOG   ? SANDBOX_LOG
+                                                     : SANDBOX_OFF;
+}
+
 int world_share(struct world *world, struct scoreboard *scoreboard, const struct world *before)
 {
     struct plan *plan = &world->prepared.plan;
@@ -87,6 +95,8 @@ int world_share(struct world *world, struct scoreboard *scoreboard, const struct
     if (plan->rate != NULL)
         plan->penalty = before != NULL ? penalty_share(before->prepared.plan.penalty) : penalty_open();
     if (plan->penalty != NULL)
+        plan->sandbox = sandbox_new(sandbox_mode(world->config));
+    if (plan->sandbox != NULL)
         return 0;
     log_error("shared memory: %s", strerror(errno));
     return MASTER_NO_SYSTEM;
@@ -104,6 +114,7 @@ void world_free(struct world *world)
     sources_close(world->prepared.plan.sources);
     rate_close(world->prepared.plan.rate);
     penalty_close(world->prepared.plan.penalty);
+    sandbox_free(world->prepared.plan.sandbox);
     prepare_free(&world->prepared);
     config_free(world->config);
     free(world);

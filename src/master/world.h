@@ -37,8 +37,8 @@ int world_dump(const struct world *world, FILE *out);
  * Returns 0; or the exit code (exits.h) for what is missing, which has been logged. */
 int world_open(struct world *world, const struct world *before);
 
-/* Makes the memory that the workers share; SCOREBOARD is that of the master. Returns 0, or the exit code for
- * what is missing, which has been logged. */
+/* Makes the memory that the workers share, and their sandbox; SCOREBOARD is that of the master. Returns 0, or
+ * the exit code for what is missing, which has been logged. */
 int world_share(struct world *world, struct scoreboard *scoreboard, const struct world *before);
 
 /* Closes the sockets that KEEP does not also have; NULL keeps none. Its workers, if there are any, have

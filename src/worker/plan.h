@@ -23,6 +23,7 @@ enum {
 
 struct penalty;
 struct rate;
+struct sandbox;
 struct sources;
 
 enum plan_access {
@@ -82,6 +83,7 @@ struct plan {
     struct sources *sources;
     struct rate *rate;
     struct penalty *penalty;
+    struct sandbox *sandbox; /* NULL: none */
 };
 
 /* Which place of the pool this worker takes. */

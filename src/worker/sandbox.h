@@ -10,17 +10,13 @@
 #define HELLOD_WORKER_SANDBOX_H
 
 #include <stdatomic.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum sandbox_mode {
     SANDBOX_OFF,    /* nothing is entered */
     SANDBOX_LOG,    /* all is allowed; calls that would not be are noted in the kernel's audit log */
     SANDBOX_ENFORCE /* it holds */
-};
-
-enum {
-    SANDBOX_TEXT_MAX = 160 /* room for what sandbox_describe() writes, the NUL included */
 };
 
 struct sandbox;
@@ -34,13 +30,16 @@ struct sandbox *sandbox_new(enum sandbox_mode mode);
 /* Frees it. NULL is fine. */
 void sandbox_free(struct sandbox *sandbox);
 
-/* Writes what is in force in workers to TEXT: "workers are confined by seccomp and Landlock (ABI 7)". Returns
- * TEXT. */
-const char *sandbox_describe(const struct sandbox *sandbox, char text[SANDBOX_TEXT_MAX]);
+/* Whether there is something to enter; in NULL there is not. */
+bool sandbox_is_on(const struct sandbox *sandbox);
 
-/* Enters the sandbox, for good. A forbidden call adds one to VIOLATIONS, which this process alone writes,
- * sends LINK_FORBIDDEN with its number over LINK and ends the process by SIGSYS. Returns NULL; or what has
- * failed, with errno. */
+/* Logs what is in force in workers: "workers are confined by seccomp and Landlock (ABI 7)". It is a notice
+ * when that is less than SANDBOX_ENFORCE asks for. */
+void sandbox_tell(const struct sandbox *sandbox);
+
+/* Enters SANDBOX, which is on, for good. A forbidden call adds one to VIOLATIONS, which this process alone
+ * writes, sends LINK_FORBIDDEN with its number over LINK and ends the process by SIGSYS. Returns NULL; or
+ * what has failed, with errno. */
 const char *sandbox_enter(const struct sandbox *sandbox, int link, _Atomic uint64_t *violations);
 
 #endif

@@ -15,8 +15,10 @@
 #include "base/link.h"
 #include "worker/accept.h"
 #include "worker/datagram.h"
+#include "worker/sandbox.h"
 #include "worker/state.h"
 #include "worker/stream.h"
+#include "worker/trial.h"
 
 enum {
     EVENTS_AT_ONCE = 128,
@@ -84,6 +86,26 @@ static int set_up_descriptors(struct worker *worker)
     return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->place.link, &event);
 }
 
+/* Enters the sandbox, and tries whether all that is needed can be done there. Returns what has failed, or
+ * NULL. */
+static const char *confine(const struct worker *worker)
+{
+    struct trial trial;
+
+    if (!sandbox_is_on(worker->plan->sandbox))
+        return NULL;
+    if (trial_open(&trial) < 0)
+        return "trial of the sandbox";
+    const char *failed = sandbox_enter(worker->plan->sandbox, worker->place.link,
+                                       &worker->score->counter[COUNTER_sandbox_violations]);
+    if (failed == NULL)
+        failed = trial_run(&trial);
+    int error = errno;
+    trial_close(&trial);
+    errno = error;
+    return failed;
+}
+
 /* Returns what has failed, or NULL. */
 static const char *set_up(struct worker *worker)
 {
@@ -94,6 +116,9 @@ static const char *set_up(struct worker *worker)
         return "epoll";
     if (stream_init(worker) < 0 || datagram_init(worker) < 0)
         return "memory";
+    const char *failed = confine(worker);
+    if (failed != NULL)
+        return failed;
     if (accept_start(worker) < 0 || datagram_start(worker) < 0)
         return "watching the sockets";
     return NULL;
