@@ -17,6 +17,7 @@
 #include "master/notify.h"
 #include "master/pool.h"
 #include "master/reload.h"
+#include "master/restraint.h"
 #include "master/status.h"
 #include "master/watch.h"
 
@@ -285,6 +286,10 @@ static int set_up(struct master *master)
         return MASTER_NO_SYSTEM;
     }
     result = world_share(world, &master->scoreboard, NULL);
+    if (result == 0 && restraint_apply(world) < 0) {
+        log_error("sandbox: %s", strerror(errno));
+        return MASTER_NO_SYSTEM;
+    }
     if (result == 0)
         result = set_up_loop(master) < 0 ? MASTER_NO_SYSTEM : set_up_pool(master);
     return result == 0 ? set_up_control(master) : result;
