@@ -8,6 +8,8 @@ import os
 import pwd
 import re
 
+from watch import SANITIZED
+
 # Listeners to build configs from; port 0: the kernel picks one. Use {**GREETING, "framing": "chunk"} for variants.
 GREETING = {"name": "greeting", "protocol": "greeting", "type": "stream", "address": "127.0.0.1", "port": 0}
 HELLO = {"name": "hello", "protocol": "hello", "type": "datagram", "address": "127.0.0.1", "port": 0}
@@ -40,16 +42,19 @@ def unprivileged():
 def config_text(config):
     """The file for CONFIG. A dict gets two workers, no control socket and a user that exists unless it says otherwise (None
     leaves an option out); a text is kept, but for the last two put into its first line when it does not name them, so
-    that line numbers stay."""
+    that line numbers stay. Sanitizers and valgrind do within a worker what its sandbox does not let through, and get none
+    unless one is asked for."""
     identity = unprivileged()
     if isinstance(config, dict):
-        filled = {"workers": 2, "control": ""}
+        filled = {"workers": 2, "control": "", **({"sandbox": "off"} if SANITIZED else {})}
         if identity:
             filled.update(user=identity[0], group=identity[1])
         filled.update(config)
         return "".join(f"{key} = {libconfig(value)};\n" for key, value in filled.items() if value is not None)
     if identity and not re.search(r"\buser\b", config):
         config = f'user = "{identity[0]}"; group = "{identity[1]}"; ' + config
+    if SANITIZED and not re.search(r"\bsandbox\b", config):
+        config = 'sandbox = "off"; ' + config
     return config if re.search(r"\bcontrol\b", config) else 'control = ""; ' + config
 
 

@@ -2,6 +2,7 @@
 
 Environment: HELLOD_SLOW       factor on all deadlines, for sanitizers and slow machines; default 1
              HELLOD_TEST_SEED  seed of the random tests; each prints the one it used
+             HELLOD_WRAPPER, HELLOD_SANITIZED  one of them is set under a tool that looks into the process
 
 This file must not know what is tested.
 """
@@ -13,6 +14,9 @@ import time
 from pathlib import Path
 
 SLOW = float(os.environ.get("HELLOD_SLOW", "1"))
+
+# Under a sanitizer or valgrind memory is theirs, not the daemon's, and time runs otherwise.
+SANITIZED = bool(os.environ.get("HELLOD_WRAPPER") or os.environ.get("HELLOD_SANITIZED"))
 
 
 def wait_until(condition, seconds, what):

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from watch import process_state, wait_until
+from watch import SANITIZED, process_state, wait_until
 
-# Under a sanitizer or valgrind memory is theirs, not the daemon's, and time runs otherwise.
-SANITIZED = bool(os.environ.get("HELLOD_WRAPPER") or os.environ.get("HELLOD_SANITIZED"))
 measures = pytest.mark.skipif(SANITIZED, reason="measures what a sanitizer or valgrind changes")
 
 
