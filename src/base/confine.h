@@ -36,6 +36,10 @@ struct confine_rule {
     uint32_t value;
 };
 
+enum {
+    CONFINE_NAME_MAX = 40 /* room for the name of a system call, the NUL included */
+};
+
 /* Rules as a program for the kernel. */
 struct confine_filter;
 
@@ -55,10 +59,7 @@ bool confine_has_filters(void);
  * with errno. */
 int confine_load(const struct confine_filter *filter);
 
-/* The name of system call NUMBER in NAME of CONFINE_NAME_MAX bytes, or "number NUMBER"; returns NAME. */
-enum {
-    CONFINE_NAME_MAX = 40
-};
+/* The name of system call NUMBER, or "number NUMBER", in NAME; returns NAME. */
 const char *confine_call_name(uint32_t number, char name[CONFINE_NAME_MAX]);
 
 /* From now on nothing that is executed can gain a privilege (PR_SET_NO_NEW_PRIVS of prctl(2)). Returns 0, or

@@ -202,14 +202,14 @@ const char *trial_run(struct trial *trial)
         const char *failure;
         bool (*use)(struct trial *trial);
     } steps[] = {STEP("clock_gettime", use_clock), STEP("epoll_ctl", use_epoll_ctl),
-                 STEP("write", use_write),         STEP("epoll_wait", use_epoll_wait),
-                 STEP("accept4", use_accept),      STEP("send", use_send),
-                 STEP("recv", use_recv),           STEP("writev", use_writev),
-                 STEP("shutdown", use_shutdown),   STEP("sendmmsg", use_sendmmsg),
-                 STEP("recvmmsg", use_recvmmsg),   STEP("fcntl", use_fcntl),
-                 STEP("mmap", use_mmap),           STEP("malloc", use_malloc),
-                 STEP("pthread_once", use_once),   STEP("alarm", use_alarm),
-                 STEP("raise", use_raise),         STEP("sigaction", use_sigaction),
+                 STEP("write", use_write),         STEP("accept4", use_accept),
+                 STEP("send", use_send),           STEP("recv", use_recv),
+                 STEP("writev", use_writev),       STEP("shutdown", use_shutdown),
+                 STEP("sendmmsg", use_sendmmsg),   STEP("recvmmsg", use_recvmmsg),
+                 STEP("fcntl", use_fcntl),         STEP("mmap", use_mmap),
+                 STEP("malloc", use_malloc),       STEP("pthread_once", use_once),
+                 STEP("alarm", use_alarm),         STEP("raise", use_raise),
+                 STEP("sigaction", use_sigaction), STEP("epoll_wait", use_epoll_wait),
                  STEP("close", use_close)};
 #undef STEP
 
