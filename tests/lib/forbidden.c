@@ -1,14 +1,13 @@
 /* Tries system calls as a worker in its sandbox would, and says how each ended. For tests.
  *
- *   forbidden sandbox|log|files|nothing CALL[=ARGUMENT,...]...
+ *   forbidden sandbox|log|files|master|nothing CALL[=ARGUMENT,...]...
  *   forbidden without CALL PROGRAM [ARGUMENT...]
  *
- * The first word is what is entered: the worker's sandbox, the same when it only logs, Landlock alone, or
- * nothing. Each call is made in a process of its own and gives a line: CALL, and "done", the name of an
- * errno that was its exit status, or that of the signal that ended it, with the call that its last words on
- * the link named.
- * A CALL may be a number ("#9999"), "*" is all numbers there may be, and "int80" a call of another machine.
- * Arguments that are not given are -1.
+ * The first word is what is entered: the worker's sandbox, the same when it only logs, Landlock alone, what
+ * the master enters, or nothing. Each call is made in a process of its own and gives a line: CALL, and
+ * "done", the name of an errno that was its exit status, or that of the signal that ended it, with the call
+ * that its last words on the link named. A CALL may be a number ("#9999"), "*" is all numbers there may be,
+ * and "int80" a call of another machine. Arguments that are not given are -1.
  *
  * "without" becomes PROGRAM, for which the CALL always fails with EPERM. */
 #include <arpa/inet.h>
@@ -29,6 +28,8 @@
 
 #include "base/confine.h"
 #include "base/link.h"
+#include "base/log.h"
+#include "master/restraint.h"
 #include "worker/sandbox.h"
 
 enum {
@@ -43,14 +44,15 @@ enum {
 struct fence {
     struct sandbox *sandbox; /* NULL: not that */
     int landlock;            /* its version; 0: not that */
+    bool is_masters;
 };
 
 /* What a process has from the time before, as words for arguments. */
 static struct thing {
     const char *name;
     long value;
-} things[] = {{"tcp", -1}, {"udp", -1},    {"unix", -1}, {"file", -1},
-              {"page", 0}, {"address", 0}, {"self", 0},  {"parent", 0}};
+} things[] = {{"tcp", -1}, {"listener", -1}, {"udp", -1}, {"unix", -1}, {"file", -1},
+              {"page", 0}, {"address", 0},   {"self", 0}, {"parent", 0}};
 
 static _Noreturn void give_up(const char *what)
 {
@@ -69,6 +71,7 @@ static void prepare_things(void)
         give_up("socketpair");
     long values[] = {
         socket(AF_INET, SOCK_STREAM, 0),
+        socket(AF_INET, SOCK_STREAM, 0), /* listens below */
         socket(AF_INET, SOCK_DGRAM, 0),
         pair[0],
         open("/bin/true", O_RDONLY),
@@ -79,6 +82,8 @@ static void prepare_things(void)
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         things[i].value = values[i];
+    if (listen((int) values[1], 1) < 0) /* at any port */
+        give_up("listen");
 }
 
 static long argument(char *word)
@@ -115,7 +120,13 @@ static long foreign_call(void)
 static const char *enter(const struct fence *fence, int link)
 {
     static _Atomic uint64_t violations;
+    static struct config config = {.sandbox = CONFIG_SANDBOX_ENFORCE};
+    static struct world world = {.config = &config};
 
+    if (fence->is_masters) {
+        world.prepared.plan.sandbox = fence->sandbox;
+        return restraint_apply(&world) < 0 ? "the master's" : NULL;
+    }
     if (fence->sandbox != NULL)
         return sandbox_enter(fence->sandbox, link, &violations);
     if (fence->landlock > 0 && (confine_privileges() < 0 || confine_files(fence->landlock) < 0))
@@ -212,6 +223,7 @@ static struct fence fence_of(const char *word)
         is_there = fence.landlock > 0;
     } else if (strcmp(word, "nothing") != 0) {
         fence.sandbox = sandbox_new(strcmp(word, "log") == 0 ? SANDBOX_LOG : SANDBOX_ENFORCE);
+        fence.is_masters = strcmp(word, "master") == 0;
         is_there = confine_has_filters();
     }
     if (!is_there)
@@ -237,6 +249,7 @@ int main(int argc, char **argv)
     if (argc < 3)
         return EXIT_FAILURE;
     setrlimit(RLIMIT_CORE, &none);
+    log_set_level(LOG_LEVEL_ERROR);
     if (strcmp(argv[1], "without") == 0 && argc > 3)
         run_without(argv[2], argv + 3);
     prepare_things();

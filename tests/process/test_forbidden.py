@@ -20,7 +20,8 @@ SIGCHLD, SIGTERM = 17, 15
 PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_MM, PR_SET_SECCOMP = 4, 8, 35, 22
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SOL_SOCKET, SO_ATTACH_FILTER, SO_BINDTODEVICE, SO_ATTACH_BPF = 1, 26, 25, 50
-F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY = 8, 10, 1024, 1026
+F_SETFL, F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY = 4, 8, 10, 1024, 1026
+SHUT_RD, SHUT_WR, SHUT_RDWR, MSG_FASTOPEN = 0, 1, 2, 0x20000000
 FIONREAD, TIOCSTI = 0x541B, 0x5412
 
 # Ends the process, and its last words name the call.
@@ -35,6 +36,7 @@ ENDS = f"""
     connect=tcp,address,16  connect=udp,address,16  bind=tcp,address,16  bind=udp,address,16  listen=tcp,5
     ptrace=0,0,0,0  ptrace=16,parent,0,0  process_vm_readv=parent,0,0,0,0,0  process_vm_writev=parent,0,0,0,0,0
     mount=@none,@/,@tmpfs,0,0  bpf=0,0,0  userfaultfd=0  keyctl=0,0
+    shutdown=listener,{SHUT_RD}  shutdown=listener,{SHUT_RDWR}
     io_uring_setup=1,0  io_uring_enter=-1,0,0,0,0  io_uring_register=-1,0,0,0
 """.split()
 
@@ -73,7 +75,7 @@ FAILS = f"""
     init_module=page,1,@  finit_module=file,@,0  delete_module=@nothing,0  kexec_load=0,0,0,0  kexec_file_load=-1,-1,0,@,0
     reboot=0,0,0,0  acct=@/nothing  syslog=10,0,0  settimeofday=0,0  clock_settime=0,0  adjtimex=page
     clock_adjtime=0,page  iopl=0  ioperm=0,1,0  modify_ldt=0,page,0  arch_prctl=0x1002,page
-    ioctl=0,{TIOCSTI},page  fcntl=file,{F_SETOWN},parent  fcntl=file,{F_SETSIG},9  fcntl=file,{F_SETLEASE},0
+    ioctl=0,{TIOCSTI},page  fcntl=file,{F_SETFL},0  fcntl=file,{F_SETOWN},parent  fcntl=file,{F_SETSIG},9  fcntl=file,{F_SETLEASE},0
     fcntl=file,{F_NOTIFY},1  kcmp=parent,parent,0,0,0  process_madvise=-1,0,0,0,0  migrate_pages=parent,0,0,0
     move_pages=parent,0,0,0,0,0  vmsplice=-1,0,0,0  lookup_dcookie=0,page,9  uselib=@/nothing  ustat=0,page
     timer_create=0,0,page  wait4=-1,0,0,0  waitid=0,0,0,4,0  pause  vhangup  sync
@@ -95,7 +97,7 @@ SERVES = """
 F_DUPFD_CLOEXEC, FUTEX_WAKE_PRIVATE, SIGABRT = 1030, 129, 6
 SERVES_WITH = f"""
     mmap=0,4096,3,{MAP_PRIVATE | MAP_ANONYMOUS},-1,0  fcntl=file,{F_DUPFD_CLOEXEC},0  rt_sigaction={SIGABRT},0,page,8
-    tgkill=self,self,0  futex=page,{FUTEX_WAKE_PRIVATE},1
+    tgkill=self,self,0  futex=page,{FUTEX_WAKE_PRIVATE},1  shutdown=listener,{SHUT_WR}
 """.split()
 # The kernel lets these through by itself, for its own use; they have no names yet.
 PASS = {"number 335", "number 336", "uretprobe", "uprobe"}
@@ -147,6 +149,46 @@ def test_nothing_else_is_permitted():
 
 def test_what_the_c_library_needs():
     assert {how for _, how in attempts("sandbox", *SERVES_WITH)} == {"done"}
+
+
+def test_listening_socket_is_no_way_out():
+    """A call that sends can connect, too, which neither seccomp nor Landlock sees. It wants a socket that does nothing
+    else, and one that listens cannot be made into such a one: what stops it from listening ends the process."""
+    ((_, how),) = attempts("sandbox", f"sendto=listener,page,1,{MSG_FASTOPEN},address,16")
+    assert how in ("EISCONN", "EOPNOTSUPP")
+
+
+# ---- the master ----
+
+MASTER_DOES_WITHOUT = f"""
+    execve=@/bin/true,0,0  execveat=file,@,0,0,{AT_EMPTY_PATH}  ptrace=0,0,0,0  process_vm_readv=self,0,0,0,0,0
+    process_vm_writev=self,0,0,0,0,0  pidfd_getfd=-1,0,0  kcmp=self,self,0,0,0  setuid=0  setgid=0  setreuid=0,0
+    setregid=0,0  setresuid=0,0,0  setresgid=0,0,0  setfsuid=0  setfsgid=0  setgroups=0,0  unshare={CLONE_NEWUSER}
+    unshare={CLONE_NEWNET}  setns=file,0  clone={CLONE_NEWUSER | SIGCHLD},0,0,0,0  chroot=@/  pivot_root=@/,@/
+    mount=@none,@/,@tmpfs,0,0  umount2=@/nothing,0  fsopen=@tmpfs,0  move_mount=-1,@,-1,@,0  open_tree={AT_FDCWD},@/,0
+    bpf=0,0,0  perf_event_open=page,0,-1,-1,0  userfaultfd=0  io_uring_setup=1,0  io_uring_enter=-1,0,0,0,0
+    io_uring_register=-1,0,0,0  keyctl=0,0  add_key=@user,@x,page,1,-3  request_key=@user,@x,0,-3
+    init_module=page,1,@  finit_module=file,@,0  delete_module=@nothing,0  kexec_load=0,0,0,0  reboot=0,0,0,0
+    swapon=@/nothing,0  swapoff=@/nothing  acct=@/nothing  settimeofday=0,0  clock_settime=0,0  adjtimex=page
+    sethostname=@x,1  setdomainname=@x,1  syslog=10,0,0  iopl=0  ioperm=0,1,0  personality=0xffffffff
+    mmap=0,4096,7,{MAP_PRIVATE | MAP_ANONYMOUS},-1,0  mprotect=page,4096,{PROT_EXEC}
+""".split()
+MASTER_DOES = f"""
+    fork  openat={AT_FDCWD},@/etc/passwd,0  socket={AF_INET},{SOCK_STREAM},0  socket={AF_INET6},{SOCK_DGRAM},0
+    socket={AF_UNIX},{SOCK_STREAM},0  bind=tcp,address,16  listen=tcp,5  kill=parent,0  memfd_create=@x,0
+    mmap=0,4096,3,{MAP_PRIVATE | MAP_ANONYMOUS},-1,0
+""".split()
+
+
+def test_what_the_master_does_without():
+    """It fails, and does no harm."""
+    came = attempts("master", *MASTER_DOES_WITHOUT)
+    assert [pair for pair in came if pair[1] not in ("EPERM", "unknown")] == []
+    assert attempts("master", "clone3=0,0", "#9999") == [("clone3", "ENOSYS"), ("#9999", "ENOSYS")]
+
+
+def test_what_the_master_does():
+    assert {how for _, how in attempts("master", *MASTER_DOES)} == {"done"}
 
 
 # ---- files, where the kernel has Landlock ----
