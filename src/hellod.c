@@ -140,8 +140,10 @@ int main(int argc, char **argv)
 {
     struct options options = {.source.file = default_config};
 
-    if (descriptors_fill_standard() < 0)
+    if (descriptors_fill_standard() < 0) {
+        fprintf(stderr, "hellod: /dev/null: %s\n", strerror(errno));
         return MASTER_NO_SYSTEM;
+    }
     int result = parse_options(argc, argv, &options);
     if (result >= 0)
         return result;
