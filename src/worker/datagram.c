@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 
 enum {
     REST_BATCHES = 1024, /* more than a queue holds: it is a bound, since the port stays open for a moment */
+    LOOPBACK_INDEX = 1,  /* the kernel gives the loopback device no other in any network namespace */
     BATCH = 16 /* datagrams received at once: so many take no longer than a client of a stream waits anyway */
 };
 
@@ -76,7 +76,6 @@ static void set_up_guards(struct worker *worker)
 {
     struct batch *batch = worker->batch;
     size_t ports = find_own_ports(worker, batch->own_ports);
-    unsigned loopback = if_nametoindex("lo");
 
     for (unsigned i = 0; i < worker->plan->service_count; i++) {
         const struct plan_service *service = &worker->plan->services[i];
@@ -86,7 +85,7 @@ static void set_up_guards(struct worker *worker)
                                           .builtin = service->protocol->defaults,
                                           .own_ports = batch->own_ports,
                                           .own_port_count = ports,
-                                          .loopback_index = loopback};
+                                          .loopback_index = LOOPBACK_INDEX};
     }
 }
 
