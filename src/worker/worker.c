@@ -332,13 +332,17 @@ int worker_run(const struct plan *plan, const struct worker_place *place)
     worker.score = &plan->scoreboard->blocks[scoreboard_index(place->generation, place->slot)];
     log_count_losses(&worker.score->counter[COUNTER_log_lost]);
     const char *failed = set_up(&worker);
+    if (failed == NULL) {
+        atomic_store(&worker.score->ready, 1);
+        /* A master that does not hear of it would wait for ever. */
+        if (link_send(place->link, LINK_READY, 0, NULL) < 0)
+            failed = "link";
+    }
     if (failed != NULL) {
         char reason[LINK_TEXT_MAX];
         snprintf(reason, sizeof(reason), "%s: %s", failed, strerror(errno));
         link_send(place->link, LINK_FAILED, 0, reason);
     } else {
-        atomic_store(&worker.score->ready, 1);
-        link_send(place->link, LINK_READY, 0, NULL);
         serve(&worker);
     }
     stream_close(&worker);
