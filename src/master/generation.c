@@ -2,7 +2,6 @@
  */
 #include "master/generation.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -303,7 +302,8 @@ void generation_start(struct generation *generation)
 
 void generation_close(struct generation *generation)
 {
-    assert(generation_alive(generation) == 0);
+    for (uint32_t i = 0; i < generation->plan->workers; i++)
+        slot_abandon(&generation->slots[i]);
     generation->state = GENERATION_NONE;
     generation->timer = sd_event_source_disable_unref(generation->timer);
     wakes_close(generation->plan);

@@ -67,7 +67,7 @@ unsigned generation_alive(const struct generation *generation);
 /* How many connections they have. */
 uint64_t generation_connections(const struct generation *generation);
 
-/* Frees what it holds; its workers must be gone. Its state is NONE afterwards. */
+/* Frees what it holds. Workers that are left finish by themselves. Its state is NONE afterwards. */
 void generation_close(struct generation *generation);
 
 #endif

@@ -309,6 +309,8 @@ int master_run(struct world *world, const struct world_source *source)
         pool_start(master.pool, &world->prepared.plan);
         result = sd_event_loop(master.event);
         log_totals(&master.scoreboard);
+        if (result < 0)
+            log_error("event loop: %s", strerror(-result));
     }
     if (result != MASTER_OK)
         notify_failed(log_last_error(), result < 0 ? MASTER_NO_SYSTEM : result);

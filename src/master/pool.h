@@ -73,7 +73,8 @@ uint32_t pool_generation(const struct pool *pool);
 void pool_look(const struct pool *pool, void (*each)(const struct slot *slot, void *userdata),
                void *userdata);
 
-/* Frees the pool; its workers must be gone. NULL is fine. */
+/* Frees the pool. Workers that are left, because the event loop has failed, finish by themselves. NULL is
+ * fine. */
 void pool_free(struct pool *pool);
 
 #endif

@@ -85,6 +85,17 @@ static void describe(const siginfo_t *info, char *text, size_t size)
                  info->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
+/* Has no more to do with its worker. */
+static void leave(struct slot *slot)
+{
+    slot->child_source = sd_event_source_disable_unref(slot->child_source);
+    slot->link_source = sd_event_source_disable_unref(slot->link_source);
+    if (slot->link >= 0)
+        close(slot->link);
+    slot->link = -1;
+    slot->state = SLOT_EMPTY;
+}
+
 /* After the death of its worker: nothing of it may go on counting. */
 static void empty(struct slot *slot)
 {
@@ -92,12 +103,7 @@ static void empty(struct slot *slot)
 
     scoreboard_leave(plan->scoreboard, slot->generation, slot->number);
     sources_clear(plan->sources, plan_table(plan, slot->generation, slot->number));
-    slot->child_source = sd_event_source_disable_unref(slot->child_source);
-    slot->link_source = sd_event_source_disable_unref(slot->link_source);
-    if (slot->link >= 0)
-        close(slot->link);
-    slot->link = -1;
-    slot->state = SLOT_EMPTY;
+    leave(slot);
 }
 
 static int on_death(sd_event_source *source, const siginfo_t *info, void *userdata)
@@ -204,6 +210,12 @@ void slot_drain(struct slot *slot, enum link_word word, uint32_t drain_ms, const
     if (slot->state != SLOT_AWAY)
         slot->state = SLOT_DRAINING;
     link_send(slot->link, word, drain_ms, ending);
+}
+
+void slot_abandon(struct slot *slot)
+{
+    if (slot->state != SLOT_EMPTY)
+        leave(slot);
 }
 
 void slot_kill(const struct slot *slot)

@@ -61,6 +61,9 @@ void slot_drain(struct slot *slot, enum link_word word, uint32_t drain_ms, const
 /* Says WORD with VALUE to the worker, if there is one. */
 void slot_tell(const struct slot *slot, enum link_word word, uint32_t value);
 
+/* Has no more to do with the worker, if there is one; it finishes when it sees the end of its link. */
+void slot_abandon(struct slot *slot);
+
 /* Kills the worker, if there is one. */
 void slot_kill(const struct slot *slot);
 
