@@ -88,6 +88,27 @@ def test_reload_changes_it_for_the_workers(outside):
             converse(service)
 
 
+LANDLOCK, SECCOMP = without("landlock_create_ruleset"), without("seccomp")
+
+
+@pytest.mark.parametrize(
+    "wrapper, line, own",
+    [
+        (LANDLOCK, "workers are confined by seccomp; Landlock cannot be had here", 2),
+        (SECCOMP, r"workers are confined by Landlock \(ABI \d+\); seccomp cannot be had here", 0),
+        (LANDLOCK + SECCOMP, "workers are not confined: neither seccomp nor Landlock can be had here", 0),
+    ],
+)
+def test_where_there_is_no_such_thing(outside, wrapper, line, own):
+    """As in a container that allows less, or with an old kernel: it does without, and says so."""
+    with Hellod(SERVES, wrapper=wrapper) as daemon:
+        daemon.wait_for_line(f"^{line}$")
+        around = int(outside[FILTERS]) + wrapper.count("without")
+        assert {filters(pid) for pid in daemon.workers()} == {around + own}
+        assert rights(daemon.pid) == [0, 0, 0, 0]
+        converse(daemon)
+
+
 # ---- a worker that tries ----
 
 
