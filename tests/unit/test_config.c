@@ -19,6 +19,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_string_equal(config->user, "hellod");
     assert_string_equal(config->group, "hellod");
     assert_int_equal(config->activation, CONFIG_ACTIVATION_AUTO);
+    assert_int_equal(config->sandbox, CONFIG_SANDBOX_ENFORCE);
     assert_string_equal(config->control, "/run/hellod/control");
     assert_in_range(config->workers, 1, 256);
     assert_int_equal(config->limits.connections, 4096);
@@ -77,7 +78,8 @@ static void default_listeners_are_greeting_and_hello(void **state)
 static void every_global_is_taken(void **state)
 {
     struct config *config =
-        good_config_of("workers = 7; user = \"u\"; group = \"g\"; activation = \"require\"; exempt = [];\n"
+        good_config_of("workers = 7; user = \"u\"; group = \"g\"; activation = \"require\"; sandbox = "
+                       "\"log\"; exempt = [];\n"
                        "control = \"/c\";\n"
                        "limits = { connections = 1; per_source = 2; per_prefix = 3; idle_timeout = 4;\n"
                        "  write_timeout = 0.1; drain_timeout = 1.5; penalty = 0; };\n"
@@ -87,6 +89,7 @@ static void every_global_is_taken(void **state)
     assert_string_equal(config->user, "u");
     assert_string_equal(config->group, "g");
     assert_int_equal(config->activation, CONFIG_ACTIVATION_REQUIRE);
+    assert_int_equal(config->sandbox, CONFIG_SANDBOX_LOG);
     assert_string_equal(config->control, "/c");
     assert_int_equal(config->exempt.count, 0);
     assert_int_equal(config->limits.connections, 1);
