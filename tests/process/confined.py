@@ -33,7 +33,7 @@ def program():
 def attempts(fence, *calls):
     """How each of CALLS ended behind FENCE: (call, outcome) pairs, see the program; skips the test where the kernel has
     no such fence."""
-    done = subprocess.run([program(), fence, *calls], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run([program(), fence, *calls], capture_output=True, text=True, timeout=60)
     if done.returncode == NOT_HERE:
         pytest.skip(f"this kernel has nothing for {fence!r}, or does not let us")
     assert done.returncode == 0 and not done.stderr, done

@@ -58,7 +58,7 @@ def test_everybody_is_confined(outside):
 
 @privileged
 def test_workers_of_root_are_no_root():
-    """They have no rights, and no way to any. Who is not root has nothing that it could take out of the bounding set."""
+    """They have no rights, and no way to any. (Who is not root cannot take anything out of the bounding set.)"""
     identity = {"user": pwd.getpwuid(0).pw_name, "group": grp.getgrgid(0).gr_name}
     with Hellod({**SERVES, **identity}) as daemon:
         for pid in daemon.workers():

@@ -72,11 +72,11 @@ FAILS = f"""
     shmget=0,4096,01600  semget=0,1,01600  msgget=0,01600  mq_open=@x,0102,0600,0
     add_key=@user,@x,page,1,-3  request_key=@user,@x,0,-3  perf_event_open=page,0,-1,-1,0
     unshare={CLONE_NEWUSER}  unshare={CLONE_NEWNET}  setns=file,0  personality=0xffffffff
-    init_module=page,1,@  finit_module=file,@,0  delete_module=@nothing,0  kexec_load=0,0,0,0  kexec_file_load=-1,-1,0,@,0
-    reboot=0,0,0,0  acct=@/nothing  syslog=10,0,0  settimeofday=0,0  clock_settime=0,0  adjtimex=page
+    init_module=page,1,@  finit_module=file,@,0  delete_module=@nothing,0  kexec_load=0,0,0,0
+    kexec_file_load=-1,-1,0,@,0  reboot=0,0,0,0  acct=@/nothing  syslog=10,0,0  settimeofday=0,0  clock_settime=0,0  adjtimex=page
     clock_adjtime=0,page  iopl=0  ioperm=0,1,0  modify_ldt=0,page,0  arch_prctl=0x1002,page
-    ioctl=0,{TIOCSTI},page  fcntl=file,{F_SETFL},0  fcntl=file,{F_SETOWN},parent  fcntl=file,{F_SETSIG},9  fcntl=file,{F_SETLEASE},0
-    fcntl=file,{F_NOTIFY},1  kcmp=parent,parent,0,0,0  process_madvise=-1,0,0,0,0  migrate_pages=parent,0,0,0
+    ioctl=0,{TIOCSTI},page  fcntl=file,{F_SETFL},0  fcntl=file,{F_SETOWN},parent  fcntl=file,{F_SETSIG},9
+    fcntl=file,{F_SETLEASE},0  fcntl=file,{F_NOTIFY},1  kcmp=parent,parent,0,0,0  process_madvise=-1,0,0,0,0  migrate_pages=parent,0,0,0
     move_pages=parent,0,0,0,0,0  vmsplice=-1,0,0,0  lookup_dcookie=0,page,9  uselib=@/nothing  ustat=0,page
     timer_create=0,0,page  wait4=-1,0,0,0  waitid=0,0,0,4,0  pause  vhangup  sync
     seccomp=1,0,page  prctl={PR_SET_SECCOMP},2,page,0,0  landlock_create_ruleset=page,8,0  landlock_restrict_self=-1,0
