@@ -10,7 +10,7 @@ import pytest
 import machine as machines
 import packages as debian
 from ledger import table
-from service import MANNERS, PROBE, Service
+from service import ACTS, MANNERS, PROBE, Service
 
 TREE = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("HELLOD_SYSTEM_CACHE", "/var/tmp/hellod-system"))
@@ -26,8 +26,9 @@ def install(machine, packages):
     packages.show_in(machine)
     machine.chroot("dpkg", "-i", *packages.debs(packages.new))
     machine.chroot("cc", "-D_GNU_SOURCE", "-o", PROBE, "/tests/system/probe.c")
-    manners = "/tests/process/preload/manners.c"
-    machine.chroot("cc", "-D_GNU_SOURCE", "-w", "-shared", "-fPIC", "-o", MANNERS, manners, "-ldl")
+    for library, name in ((MANNERS, "manners"), (ACTS, "acts")):
+        source = f"/tests/process/preload/{name}.c"
+        machine.chroot("cc", "-D_GNU_SOURCE", "-w", "-shared", "-fPIC", "-o", library, source, "-ldl")
     machine.unbind("/tests")
 
 

@@ -1,6 +1,7 @@
 """hellod as a service of a booted system: what systemctl and the journal say of it, and clients of it."""
 
 import json
+import re
 
 from clients import PROMPT, Datagram, Stream, greeting
 from machine import is_refused
@@ -12,6 +13,7 @@ UNITS = "/etc/systemd/system"
 PROBE = "/usr/lib/hellod-probe"  # tests/system/probe.c, in a folder whose programs the unit may run
 SAMPLES = "/usr/share/doc/hellod/examples"
 MANNERS = "/usr/lib/hellod-manners.so"  # tests/process/preload/manners.c
+ACTS = "/usr/lib/hellod-acts.so"  # tests/process/preload/acts.c
 GATE = "/run/hellod-gate"
 WAITS_AT_GATE = f"[Service]\nExecStartPre=+/bin/sh -c 'until [ -e {GATE} ]; do sleep 0.01; done'\n"
 
@@ -112,6 +114,14 @@ class Service:
             return set()
         said = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs")
         return set(map(int, said.stdout.split())) if said.returncode == 0 else set()
+
+    def filters(self):
+        """How many seccomp filters the master has, and its workers have."""
+
+        def of(pid):
+            return int(re.search(r"^Seccomp_filters:\t(\d+)$", self.machine("cat", f"/proc/{pid}/status"), re.M)[1])
+
+        return of(self.master()), {of(pid) for pid in self.processes() - {self.master()}}
 
     def kill(self, signal, pid):
         self.machine("kill", f"-{signal}", pid)

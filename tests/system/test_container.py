@@ -103,9 +103,14 @@ class Container:
     def exit_status(self):
         return int(self.podman("wait", self.id))
 
-    def status(self):
-        """Of its first process, as /proc has it."""
-        lines = Path(f"/proc/{self.inspect('{{.State.Pid}}')}/status").read_text().splitlines()
+    def processes(self):
+        """Its first process, and the children of that."""
+        master = self.inspect("{{.State.Pid}}")
+        return [master, *Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+    def status(self, pid=None):
+        """Of process PID, else of its first one, as /proc has it."""
+        lines = Path(f"/proc/{pid or self.processes()[0]}/status").read_text().splitlines()
         return dict(line.split(":\t", 1) for line in lines)
 
 
@@ -155,9 +160,7 @@ def test_it_is_well(podman, serving):
 
 def test_it_notices_that_nobody_answers(podman, serving):
     serving.podman("kill", "--signal=STOP", serving.id)
-    workers = Path(f"/proc/{serving.inspect('{{.State.Pid}}')}/task").parent
-    children = (workers / f"task/{workers.name}/children").read_text().split()
-    run("kill", "-STOP", *children)
+    run("kill", "-STOP", *serving.processes()[1:])
     assert podman.run("healthcheck", "run", serving.id).returncode == 1
 
 
@@ -166,6 +169,13 @@ def test_it_has_no_rights(serving):
     assert status["Uid"].split() == [UID] * 4
     assert status["Gid"].split() == [UID] * 4
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+
+
+def test_its_workers_are_confined(serving):
+    """The runtime has filters of its own, and lets us have ours."""
+    of_master, *of_workers = [int(serving.status(pid)["Seccomp_filters"]) for pid in serving.processes()]
+    assert of_master > 1 and set(of_workers) == {of_master + 1}
+    assert "workers are confined by seccomp and Landlock (ABI " in serving.logs()
 
 
 def test_there_is_no_shell(serving):

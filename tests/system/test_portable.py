@@ -102,6 +102,12 @@ def test_it_runs_nothing_but_itself(portable):
     assert "noexec" not in mounts["/usr/sbin/hellod"]
 
 
+def test_its_workers_are_confined(portable):
+    of_master, of_workers = portable.filters()
+    assert of_workers == {of_master + 1}
+    assert "workers are confined by seccomp and Landlock (ABI " in portable.texts()
+
+
 def test_the_configuration_is_the_hosts(portable):
     def configure(text):
         portable.machine.write("/etc/hellod/hellod.conf", text)

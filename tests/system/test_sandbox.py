@@ -1,10 +1,11 @@
-"""Each line of the unit that forbids something does so: what it forbids can be done without it and cannot with it."""
+"""Each line of the unit that forbids something does so: what it forbids can be done without it and cannot with it. And
+within all that the service has a sandbox of its own."""
 
 import re
 
 import pytest
 
-from service import PROBE, SAMPLES, UNITS
+from service import ACTS, PROBE, SAMPLES, UNITS
 
 SERVICE = "/usr/lib/systemd/system/hellod.service"
 ALONE = f"{SAMPLES}/socket-only.conf"
@@ -97,3 +98,32 @@ def test_all_of_them_at_once(machine, service):
         result = machine("systemctl", "show", "--value", "-p", "Result", name).strip()
         # Or it was killed for trying.
         assert said.startswith("denied") or (said, result) in (("", "signal"), ("", "core-dump")), (what, said, result)
+
+
+# ---- the service's own sandbox ----
+
+
+def test_it_confines_itself_further(service):
+    """The unit forbids nothing that this takes."""
+    service.configure('sandbox = "off";')
+    service.systemctl("start")
+    of_unit, of_workers = service.filters()
+    assert of_workers == {of_unit}
+    service.configure("")
+    service.systemctl("restart")
+    assert service.filters() == (of_unit + 1, {of_unit + 2})
+    assert re.search(r"^workers are confined by seccomp and Landlock \(ABI \d+\)$", service.texts(), re.MULTILINE)
+
+
+def test_worker_that_tries_to_get_out(service):
+    """As if a client had found a way to make it: that is the worker's end, and not the service's."""
+    service.drop_in(f"[Service]\nEnvironment=LD_PRELOAD={ACTS}\n")
+    service.systemctl("start")
+    master = service.master()
+    with service.connect() as client:
+        client.greeted().send(b"act read a file")
+        assert client.rest() == b""
+    service.ask()
+    said = r"^worker \d+ \(pid \d+\) tried the system call openat, which the sandbox forbids$"
+    assert re.search(said, service.texts(), re.MULTILINE)
+    assert (service.master(), service.state()) == (master, "active")
