@@ -31,8 +31,9 @@ PACKAGES += [f"lib{name}-dev" for name in ("cmocka", "config", "edit", "seccomp"
 MORE = {"bookworm": ["piuparts"], "trixie": ["lintian", "rpm", "debugedit", "elfutils"]}
 CGROUP = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000
-# What nspawn withholds though units make use of it: bpf for IPAddressDeny= and DevicePolicy=, and keyrings.
-RIGHTS = ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf @keyring"]
+# What nspawn withholds though units make use of it: bpf for IPAddressDeny= and DevicePolicy=, keyrings, and Landlock.
+CALLS = "bpf @keyring landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+RIGHTS = ["--capability=CAP_BPF,CAP_PERFMON", f"--system-call-filter={CALLS}"]
 # A tree of the second version inside, whatever there is outside.
 ONE_TREE = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 # The exit status of systemd-nspawn after a reboot, when it is not to do that itself.

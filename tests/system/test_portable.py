@@ -105,7 +105,8 @@ def test_it_runs_nothing_but_itself(portable):
 def test_its_workers_are_confined(portable):
     of_master, of_workers = portable.filters()
     assert of_workers == {of_master + 1}
-    assert "workers are confined by seccomp and Landlock (ABI " in portable.texts()
+    said = portable.machine("journalctl", "-q", "-o", "cat", "-u", portable.unit)
+    assert "workers are confined by seccomp and Landlock (ABI " in said
 
 
 def test_the_configuration_is_the_hosts(portable):
