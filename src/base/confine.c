@@ -193,11 +193,12 @@ int confine_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3], none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    unsigned long one = 0;
 
     /* The bounding set while there is the capability for it still. Who does not have that fails at the first,
      * everybody behind the last. */
-    for (unsigned long one = 0; prctl(PR_CAPBSET_DROP, one, 0, 0, 0) == 0; one++)
-        continue;
+    while (prctl(PR_CAPBSET_DROP, one, 0, 0, 0) == 0)
+        one++;
     if (syscall(SYS_capget, &header, sets) < 0)
         return -1;
     if (memcmp(sets, none, sizeof(none)) == 0)

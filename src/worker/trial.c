@@ -143,7 +143,7 @@ static void nothing(void)
 
 static bool use_once(struct trial *trial)
 {
-    pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     (void) trial;
     return pthread_once(&once, nothing) == 0;

@@ -147,6 +147,8 @@ static void test_capabilities(void **state)
     assert_ends(act_capabilities, NULL);
 }
 
+static int from, at_path, at_name, own; /* of the child: sockets, and a file that was open before */
+
 /* Where an answer to a local datagram client goes. */
 static struct sockaddr_un client_at(const char *path)
 {
@@ -156,7 +158,7 @@ static struct sockaddr_un client_at(const char *path)
     return address;
 }
 
-static bool can_send_to(int from, const struct sockaddr_un *client, socklen_t length)
+static bool can_send_to(const struct sockaddr_un *client, socklen_t length)
 {
     return sendto(from, "x", 1, MSG_DONTWAIT, (const struct sockaddr *) client, length) == 1;
 }
@@ -166,7 +168,7 @@ struct folder {
     int version;
 };
 
-static bool files_are_gone(const struct folder *folder, int version, int own)
+static bool files_are_gone(const struct folder *folder, int version)
 {
     char other[100];
 
@@ -194,11 +196,11 @@ static int act_files(const void *argument)
     const struct folder *folder = argument;
     struct sockaddr_un path = client_at(""), name = client_at("");
     socklen_t name_length = sizeof(name);
-    int from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int at_path = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int at_name = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int own = open(folder->file, O_RDONLY | O_CLOEXEC);
 
+    from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    at_path = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    at_name = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    own = open(folder->file, O_RDONLY | O_CLOEXEC);
     snprintf(path.sun_path, sizeof(path.sun_path), "%s/client", folder->path);
     if (bind(at_path, (struct sockaddr *) &path, sizeof(path)) < 0 ||
         bind(at_name, (struct sockaddr *) &name, sizeof(name.sun_family)) < 0 ||
@@ -206,9 +208,9 @@ static int act_files(const void *argument)
         return 2;
     if (confine_privileges() < 0 || confine_files(folder->version) < 0)
         return 3;
-    if (!can_send_to(from, &path, sizeof(path)) || !can_send_to(from, &name, name_length))
+    if (!can_send_to(&path, sizeof(path)) || !can_send_to(&name, name_length))
         return 4;
-    if (!files_are_gone(folder, folder->version, own) || !ports_are_gone(folder->version))
+    if (!files_are_gone(folder, folder->version) || !ports_are_gone(folder->version))
         return 5;
     return folder->version < 6 || fails(kill(getppid(), 0), EPERM) ? 0 : 6;
 }

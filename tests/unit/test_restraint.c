@@ -73,7 +73,9 @@ static bool can_fork(void)
 
 static bool can_map(int protection)
 {
-    return mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+    void *memory = mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return memory != MAP_FAILED && munmap(memory, 4096) == 0;
 }
 
 static int act_enforce(const void *argument)
@@ -86,7 +88,7 @@ static int act_enforce(const void *argument)
     right &= fails(syscall(SYS_ptrace, 0, 0, 0, 0), EPERM) && fails(syscall(SYS_clone3, NULL, 0), ENOSYS);
     right &= fails(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0), EPERM);
     right &= !can_map(PROT_READ | PROT_WRITE | PROT_EXEC) && can_map(PROT_READ | PROT_WRITE);
-    right &= can_fork() && open("/dev/null", O_RDWR | O_CLOEXEC) >= 0;
+    right &= can_fork() && close(open("/dev/null", O_RDWR | O_CLOEXEC)) == 0;
     return !right;
 }
 

@@ -193,8 +193,8 @@ static int act_code(const void *sandbox)
 {
     if (!entered(sandbox))
         return 2;
-    (void) mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return 3;
+    void *memory = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return munmap(memory, 4096);
 }
 
 static int act_unknown(const void *sandbox)
