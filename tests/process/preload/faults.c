@@ -48,8 +48,9 @@ __attribute__((constructor)) static void start(void)
     pthread_atfork(NULL, NULL, become_worker);
     if (fd < 0)
         return;
-    void *map = mmap(NULL, FAULTS_MAX * sizeof(struct fault), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    faults = map != MAP_FAILED ? map : NULL;
+    faults = mmap(NULL, FAULTS_MAX * sizeof(struct fault), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (faults == MAP_FAILED)
+        faults = NULL;
     close(fd);
 }
 

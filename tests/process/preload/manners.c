@@ -54,10 +54,10 @@ __attribute__((constructor)) static void start(void)
     pthread_atfork(NULL, NULL, become_worker);
     if (fd < 0)
         return;
-    void *map = MAP_FAILED;
     if (ftruncate(fd, sizeof(struct wishes)) == 0)
-        map = mmap(NULL, sizeof(struct wishes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    wishes = map != MAP_FAILED ? map : NULL;
+        wishes = mmap(NULL, sizeof(struct wishes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (wishes == MAP_FAILED)
+        wishes = NULL;
     close(fd);
 }
 
