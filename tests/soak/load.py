@@ -22,8 +22,8 @@ PATIENCE = 10  # seconds for one good conversation, whatever happens to workers 
 
 
 class Good(threading.Thread):
-    """Good clients, one after the other, in a context. One whose worker is killed, or that hears that the server is full,
-    comes again; that it is served in the end is asserted."""
+    """Good clients, one after the other, in a context. One whose worker is killed, or that hears that the server is
+    full, comes again; that it is served in the end is asserted."""
 
     def __init__(self, address, datagram_address, did):
         super().__init__(daemon=True)

@@ -27,8 +27,8 @@ COLUMNS = (
 
 
 class Sample:
-    """.master and .worker (the greatest) bytes of private memory; .master_fds and .worker_fds, likewise; .tables, the bytes that the
-    shared tables have room for; .entries, the words in them that are not 0; .idle, the share of a processor that all
+    """.master and .worker (the greatest) bytes of private memory; .master_fds and .worker_fds, likewise; .tables, the
+    bytes that the shared tables have room for; .entries, the words in them that are not 0; .idle, the share of a processor that all
     processes together use for nothing. .at and .did say when it was taken, and what was done until then."""
 
     def __init__(self, service, at, did):
@@ -90,7 +90,6 @@ def differences(first, last):
     found = []
     slacks = {"master": MEMORY_SLACK, "worker": MEMORY_SLACK, "entries": ENTRIES_SLACK}
     for name in (*slacks, "master_fds", "worker_fds", "tables"):
-        # Fewer is well: sockets that one configuration had to itself are kept for a while.
         if getattr(last, name) > getattr(first, name) + slacks.get(name, 0):
             found.append(f"{name}: {getattr(first, name)}, at the end {getattr(last, name)}")
     if last.idle > IDLE_MOST:
@@ -100,6 +99,7 @@ def differences(first, last):
 
 def table(samples):
     """SAMPLES as lines of text, with a head."""
-    rows = [[f"{name} {unit}".strip() for name, unit in COLUMNS], *([str(cell) for cell in one.row()] for one in samples)]
+    head = [f"{name} {unit}".strip() for name, unit in COLUMNS]
+    rows = [head, *([str(cell) for cell in one.row()] for one in samples)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
