@@ -94,11 +94,12 @@ int world_share(struct world *world, struct scoreboard *scoreboard, const struct
         plan->rate = before != NULL ? rate_share(before->prepared.plan.rate) : rate_open();
     if (plan->rate != NULL)
         plan->penalty = before != NULL ? penalty_share(before->prepared.plan.penalty) : penalty_open();
-    if (plan->penalty != NULL)
+    if (plan->penalty != NULL) {
         plan->sandbox = sandbox_new(sandbox_mode(world->config));
-    if (plan->sandbox != NULL)
-        return 0;
-    log_error("shared memory: %s", strerror(errno));
+        if (plan->sandbox != NULL)
+            return 0;
+    }
+    log_error("%s: %s", plan->penalty == NULL ? "shared memory" : "sandbox", strerror(errno));
     return MASTER_NO_SYSTEM;
 }
 

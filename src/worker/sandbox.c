@@ -82,7 +82,7 @@ static const struct confine_rule calls[] = {
     FORBID("truncate"), FORBID("truncate64"), FORBID("mknod"), FORBID("mknodat"), FORBID("mkdir"), FORBID("mkdirat"),
     FORBID("rmdir"), FORBID("unlink"), FORBID("unlinkat"), FORBID("rename"), FORBID("renameat"), FORBID("renameat2"),
     FORBID("link"), FORBID("linkat"), FORBID("symlink"), FORBID("symlinkat"), FORBID("chmod"), FORBID("fchmod"),
-    FORBID("fchmodat"), FORBID("fchmodat2"), FORBID("chown"), FORBID("fchown"), FORBID("lchown"), FORBID("fchownat"),
+    FORBID("fchmodat"), FORBID("chown"), FORBID("fchown"), FORBID("lchown"), FORBID("fchownat"),
     FORBID("setxattr"), FORBID("lsetxattr"), FORBID("fsetxattr"), FORBID("memfd_create"), FORBID("memfd_secret"),
 
     /* Sockets: a way to others in this network. The listening ones were made by the master. */
