@@ -58,7 +58,7 @@ static bool fails(long result, int error)
 
 static bool cannot_execute(void)
 {
-    return fails(execl("/bin/true", "true", (char *) NULL), EPERM);
+    return fails(execl("/bin/false", "false", (char *) NULL), EPERM);
 }
 
 static bool can_fork(void)
