@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "base/confine.h"
 #include "base/link.h"
@@ -19,7 +20,8 @@ struct sandbox {
     int files_version;             /* 0: this kernel has no Landlock for us */
 };
 
-/* The permitted calls. Those of the first two groups are made for every request; they look at no argument, so
+/* What is permitted, and what is forbidden and not only unknown. Those of the first two groups are made for
+ * every request; but for shutdown(2), at the end of a conversation, no argument of theirs is looked at, so
  * that the kernel remembers its verdict. A name that this kind of processor does not have does no harm. */
 /* clang-format off */
 #define PERMIT(call)                        {call, CONFINE_PERMIT, CONFINE_ALWAYS, 0, 0}
@@ -39,7 +41,8 @@ static const struct confine_rule calls[] = {
     PERMIT("sendto"), PERMIT("send"),                       /* also lines to the journal's stream */
     PERMIT("recvmmsg"), PERMIT("recvmmsg_time64"),
     PERMIT("sendmmsg"),
-    PERMIT("shutdown"),                                     /* the end of a conversation in good order */
+    PERMIT_IF("shutdown", 1, CONFINE_EQUAL, SHUT_WR),       /* the end of a conversation in good order */
+    FORBID_IF("shutdown", 1, CONFINE_OTHER, SHUT_WR),       /* that of a listening socket would be everybody's */
     PERMIT("close"),
 
     /* Lines of the log, and an eventfd by which a sibling is woken. */
