@@ -192,7 +192,8 @@ int confine_privileges(void)
 int confine_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3], none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}},
+                                  none[_LINUX_CAPABILITY_U32S_3] = {{0}};
     unsigned long one = 0;
 
     /* The bounding set while there is the capability for it still. Who does not have that fails at the first,
