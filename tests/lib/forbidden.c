@@ -1,10 +1,10 @@
 /* Tries system calls as a worker in its sandbox would, and says how each ended. For tests.
  *
- *   forbidden sandbox|log|files|master|nothing CALL[=ARGUMENT,...]...
+ *   forbidden sandbox|unfiltered|log|files|master|nothing CALL[=ARGUMENT,...]...
  *   forbidden without CALL PROGRAM [ARGUMENT...]
  *
- * The first word is what is entered: the worker's sandbox, the same when it only logs, Landlock alone, what
- * the master enters, or nothing. Each call is made in a process of its own and gives a line: CALL, and
+ * The first word is what is entered: the worker's sandbox, what is left of that where there is no seccomp,
+ * the same when it only logs, Landlock alone, what the master enters, or nothing. Each call is made in a process of its own and gives a line: CALL, and
  * "done", the name of an errno that was its exit status, or that of the signal that ended it, with the call
  * that its last words on the link named. A CALL may be a number ("#9999"), "*" is all numbers there may be,
  * and "int80" a call of another machine. Arguments that are not given are -1.
@@ -224,7 +224,7 @@ static struct fence fence_of(const char *word)
     } else if (strcmp(word, "nothing") != 0) {
         fence.sandbox = sandbox_new(strcmp(word, "log") == 0 ? SANDBOX_LOG : SANDBOX_ENFORCE);
         fence.is_masters = strcmp(word, "master") == 0;
-        is_there = confine_has_filters();
+        is_there = strcmp(word, "unfiltered") == 0 ? confine_files_version() > 0 : confine_has_filters();
     }
     if (!is_there)
         exit(NOT_HERE);

@@ -30,10 +30,10 @@ def program():
     return Path(binary()).parent / "tests" / "forbidden"
 
 
-def attempts(fence, *calls):
+def attempts(fence, *calls, wrapper=()):
     """How each of CALLS ended behind FENCE: (call, outcome) pairs, see the program; skips the test where the kernel has
-    no such fence."""
-    done = subprocess.run([program(), fence, *calls], capture_output=True, text=True, timeout=60)
+    no such fence. WRAPPER: words in front of the program."""
+    done = subprocess.run([*wrapper, program(), fence, *calls], capture_output=True, text=True, timeout=60)
     if done.returncode == NOT_HERE:
         pytest.skip(f"this kernel has nothing for {fence!r}, or does not let us")
     assert done.returncode == 0 and not done.stderr, done
