@@ -4,16 +4,18 @@
  *   forbidden without CALL PROGRAM [ARGUMENT...]
  *
  * The first word is what is entered: the worker's sandbox, what is left of that where there is no seccomp,
- * the same when it only logs, Landlock alone, what the master enters, or nothing. Each call is made in a process of its own and gives a line: CALL, and
- * "done", the name of an errno that was its exit status, or that of the signal that ended it, with the call
- * that its last words on the link named. A CALL may be a number ("#9999"), "*" is all numbers there may be,
- * and "int80" a call of another machine. Arguments that are not given are -1.
+ * the same when it only logs, Landlock alone, what the master enters, or nothing. Each call is made in a
+ * process of its own and gives a line: CALL, and "done", the name of an errno that was its exit status, or
+ * that of the signal that ended it, with the call that its last words on the link named. A CALL may be a
+ * number ("#9999"), "*" is all numbers there may be, and "int80" a call of another machine. Arguments that
+ * are not given are -1.
  *
  * "without" becomes PROGRAM, for which the CALL always fails with EPERM. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -134,6 +137,16 @@ static const char *enter(const struct fence *fence, int link)
     return NULL;
 }
 
+/* What is done all the same, because a fence is broken, is done to nobody but this process: who may mount has
+ * mounts of its own, and so on, and there is no terminal. */
+static void stand_apart(void)
+{
+    setsid();
+    if (unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) < 0 && geteuid() == 0)
+        give_up("unshare");
+    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
 static _Noreturn void make_call(const struct fence *fence, int link, long number, char *words)
 {
     long values[ARGUMENTS] = {-1, -1, -1, -1, -1, -1};
@@ -142,6 +155,7 @@ static _Noreturn void make_call(const struct fence *fence, int link, long number
     for (int i = 0; i < ARGUMENTS && rest != NULL; i++)
         values[i] = argument(strsep(&rest, ","));
     alarm(TRY_SECONDS);
+    stand_apart();
     const char *failed = enter(fence, link);
     if (failed != NULL) {
         perror(failed);
