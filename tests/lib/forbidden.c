@@ -138,11 +138,11 @@ static const char *enter(const struct fence *fence, int link)
 }
 
 /* What is done all the same, because a fence is broken, is done to nobody but this process: who may mount has
- * mounts of its own, and so on, and there is no terminal. */
+ * mounts and a host name of its own, and there is no terminal. */
 static void stand_apart(void)
 {
     setsid();
-    if (unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0)
+    if (unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0)
         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
     else if (errno != EPERM) /* who must not have his own cannot change those of others either */
         give_up("unshare");
