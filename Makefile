@@ -14,7 +14,7 @@ SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench bench-overload loss soak install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench bench-overload figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -203,6 +203,12 @@ bench-overload:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH) $(HELPERS)
 	@tests/bench/overload --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make figures      system calls and instructions per request: what no noise touches, each below its limit
+figures:
+	@packaging/install-needs figures
+	+@$(again) programs $(BENCH)
+	@tests/bench/figures --build $(BUILD)
 
 #: make loss         is anything lost by reloads, kills of workers and restarts? Some minutes of load, and a table
 loss:
