@@ -90,26 +90,33 @@ static inline uint64_t ahead_ns(uint64_t word, uint64_t now_ns)
 
 static bool same_tag(uint64_t word, uint64_t hash)
 {
-    return ((word ^ hash) & ~TIME_MASK) == 0;
+    return (word ^ hash) <= TIME_MASK;
 }
 
-/* The place of the bucket of HASH in SET, and what is in it; or if it has none, an empty place, or else the
- * one that is empty soonest: its owner loses least by it. A flood from more sources than there is room for
- * thus makes sources forgotten, and no newcomer refused; what it can make us answer is bounded by the budget.
- * There is no branch for each place, since nobody could foresee it. */
-static unsigned find(struct cells_set *set, uint64_t hash, uint64_t now_ns, uint64_t *found)
+/* The places of SET that have the tag of HASH, a bit for each. There is no branch for each place, since
+ * nobody could foresee it. */
+static unsigned known_places(const struct cells_set *set, uint64_t hash)
 {
-    uint64_t least = UINT64_MAX, word = 0;
+    unsigned places = 0;
+
+    for (unsigned i = CELLS_WAYS; i-- > 0;)
+        places = places * 2 + same_tag(atomic_load_explicit(&set->word[i], memory_order_relaxed), hash);
+    return places;
+}
+
+/* An empty place of SET, or else the one that is empty soonest: its owner loses least by it. A flood from
+ * more sources than there is room for thus makes sources forgotten, and no newcomer refused; what it can make
+ * us answer is bounded by the budget. */
+static unsigned soonest_place(const struct cells_set *set, uint64_t now_ns)
+{
+    uint64_t least = UINT64_MAX;
     unsigned best = 0;
 
     for (unsigned i = 0; i < CELLS_WAYS; i++) {
-        uint64_t one = atomic_load_explicit(&set->word[i], memory_order_relaxed);
-        uint64_t rank = same_tag(one, hash) ? 0 : 1 + ahead_ns(one, now_ns);
-        best = rank < least ? i : best;
-        word = rank < least ? one : word;
-        least = rank < least ? rank : least;
+        uint64_t ahead = ahead_ns(atomic_load_explicit(&set->word[i], memory_order_relaxed), now_ns);
+        best = ahead < least ? i : best;
+        least = ahead < least ? ahead : least;
     }
-    *found = word;
     return best;
 }
 
@@ -125,8 +132,9 @@ static bool charge(struct rate *rate, uint64_t hash, uint64_t now_ns, uint64_t i
     struct cells_set *set = set_of(rate, hash);
 
     for (unsigned i = 0; i < CELLS_TRIES; i++) {
-        uint64_t word;
-        unsigned at = find(set, hash, now_ns, &word);
+        unsigned known = known_places(set, hash);
+        unsigned at = known != 0 ? (unsigned) __builtin_ctz(known) : soonest_place(set, now_ns);
+        uint64_t word = atomic_load_explicit(&set->word[at], memory_order_relaxed);
         uint64_t due_ns = interval_ns + (same_tag(word, hash) ? ahead_ns(word, now_ns) : 0);
         if (due_ns > BURST_NS)
             return false;
