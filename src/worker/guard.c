@@ -143,8 +143,7 @@ static bool is_answer(const struct guard *guard, struct span whole, struct span 
             (is_answer_of(guard->active, whole) || is_answer_of(guard->builtin, whole)));
 }
 
-/* How many of the bytes at AT are printable ASCII, counted in steps of eight; the rest is for the slow way.
- */
+/* How many of the bytes at AT are printable ASCII before the first that is not. */
 static size_t plain_prefix(const unsigned char *at, size_t length)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -158,6 +157,8 @@ static size_t plain_prefix(const unsigned char *at, size_t length)
         if (((word + ones) | (word - ones * 0x20)) & (ones * 0x80))
             break;
     }
+    while (done < length && at[done] >= 0x20 && at[done] < 0x7F)
+        done++;
     return done;
 }
 
