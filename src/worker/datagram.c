@@ -181,7 +181,11 @@ int datagram_wake(struct worker *worker)
 
 /* The header's destination, when a control message tells it. */
 struct asked {
-    union address address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } address; /* if known */
     bool known, local;
     unsigned interface;
 };
