@@ -79,13 +79,14 @@ static void set_up_guards(struct worker *worker)
 
     for (unsigned i = 0; i < worker->plan->service_count; i++) {
         const struct plan_service *service = &worker->plan->services[i];
-        batch->guards[i] = (struct guard){.rules = service->guard_rules,
-                                          .message_size = service->message_size,
-                                          .active = &service->texts,
-                                          .builtin = service->protocol->defaults,
-                                          .own_ports = batch->own_ports,
-                                          .own_port_count = ports,
-                                          .loopback_index = LOOPBACK_INDEX};
+        batch->guards[i] =
+            (struct guard){.rules = service->guard_rules,
+                           .message_size = service->message_size,
+                           .active = &service->texts,
+                           .builtin = guard_builtin(&service->texts, service->protocol->defaults),
+                           .own_ports = batch->own_ports,
+                           .own_port_count = ports,
+                           .loopback_index = LOOPBACK_INDEX};
     }
 }
 

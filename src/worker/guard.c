@@ -135,12 +135,16 @@ static bool is_answer_of(const struct texts *texts, struct span text)
            memcmp(text.data + text.length - suffix.length, suffix.data, suffix.length) == 0;
 }
 
+static bool is_any_answer(const struct guard *guard, struct span text)
+{
+    return is_answer_of(guard->active, text) ||
+           (guard->builtin != guard->active && is_answer_of(guard->builtin, text));
+}
+
 /* Both as it came and without its line ending: a template may itself end with one. */
 static bool is_answer(const struct guard *guard, struct span whole, struct span cut)
 {
-    return is_answer_of(guard->active, cut) || is_answer_of(guard->builtin, cut) ||
-           (whole.length != cut.length &&
-            (is_answer_of(guard->active, whole) || is_answer_of(guard->builtin, whole)));
+    return is_any_answer(guard, cut) || (whole.length != cut.length && is_any_answer(guard, whole));
 }
 
 /* How many of the bytes at AT are printable ASCII before the first that is not. */
@@ -237,6 +241,16 @@ enum guard_rule guard_check(const struct guard *guard, const struct datagram *da
         return GUARD_TEXT;
     *message = name;
     return GUARD_PASS;
+}
+
+static bool same(struct span one, struct span other)
+{
+    return one.length == other.length && memcmp(one.data, other.data, one.length) == 0;
+}
+
+const struct texts *guard_builtin(const struct texts *active, const struct texts *builtin)
+{
+    return same(active->prefix, builtin->prefix) && same(active->suffix, builtin->suffix) ? active : builtin;
 }
 
 const char *guard_rule_name(enum guard_rule rule)

@@ -45,7 +45,7 @@ struct guard {
     uint32_t rules; /* bit 1 << rule set: the rule is on. GUARD_OVERSIZE is always taken as on. */
     size_t message_size;
     const struct texts *active;  /* the listener's words */
-    const struct texts *builtin; /* the protocol's own */
+    const struct texts *builtin; /* the protocol's own, as guard_builtin() has it */
     const uint16_t *own_ports;   /* our UDP ports, host order */
     size_t own_port_count;
     unsigned loopback_index; /* interface index of the loopback device */
@@ -67,6 +67,9 @@ struct datagram {
 /* The first rule that DATAGRAM breaks, or GUARD_PASS; then *MESSAGE is what is to be answered: the whole
  * datagram, or, with the text rule on, without one trailing LF or CRLF. */
 enum guard_rule guard_check(const struct guard *guard, const struct datagram *datagram, struct span *message);
+
+/* BUILTIN; or ACTIVE if both answer alike, so that a datagram is not compared with the same words twice. */
+const struct texts *guard_builtin(const struct texts *active, const struct texts *builtin);
 
 /* The rule's name as the config and the counters spell it ("oversize"). */
 const char *guard_rule_name(enum guard_rule rule);

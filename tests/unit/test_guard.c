@@ -304,6 +304,19 @@ static void test_reply_with_words_that_end_a_line(void **state)
     assert_int_equal(guard_check(&guard, &datagram, &message), GUARD_PASS);
 }
 
+/* Words that answer alike are one, whatever else they say; others stay two. */
+static void test_builtin_words(void **state)
+{
+    struct texts alike = {.prompt = {"?", 1}, .prefix = {"Hello, ", 7}, .suffix = {"!", 1}};
+    struct texts other = {.prefix = {"Hello, ", 7}, .suffix = {"?", 1}};
+    struct texts longer = {.prefix = {"Hello, dear ", 12}, .suffix = {"!", 1}};
+
+    (void) state;
+    assert_ptr_equal(guard_builtin(&alike, protocol_hello.defaults), &alike);
+    assert_ptr_equal(guard_builtin(&other, protocol_hello.defaults), protocol_hello.defaults);
+    assert_ptr_equal(guard_builtin(&longer, protocol_hello.defaults), protocol_hello.defaults);
+}
+
 static void test_words_of_nothing_recognise_nothing(void **state)
 {
     static const struct texts nothing = {{"", 0}, {"", 0}, {"", 0}, {"", 0}};
@@ -587,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_destination),
         cmocka_unit_test(test_reply),
         cmocka_unit_test(test_reply_with_words_that_end_a_line),
+        cmocka_unit_test(test_builtin_words),
         cmocka_unit_test(test_words_of_nothing_recognise_nothing),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_every_code_point),
