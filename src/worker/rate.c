@@ -2,6 +2,7 @@
 #include "worker/rate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "worker/cells.h"
@@ -38,7 +39,23 @@ struct shared {
 struct rate {
     struct cells cells;
     struct shared *shared; /* its memory */
+    struct { /* of the source that came last to this process: who sends much sends it in a row */
+        uint8_t address[16];
+        uint64_t source, network;
+    } last;
 };
+
+static uint64_t network_hash(const struct rate *rate, const uint8_t address[16])
+{
+    return cells_hash(&rate->cells, address, addr_prefix_bits(address));
+}
+
+static void remember(struct rate *rate, const uint8_t address[16])
+{
+    memmove(rate->last.address, address, sizeof(rate->last.address));
+    rate->last.source = cells_hash(&rate->cells, address, addr_source_bits(address));
+    rate->last.network = network_hash(rate, address);
+}
 
 struct rate *rate_open(void)
 {
@@ -47,10 +64,12 @@ struct rate *rate_open(void)
     if (rate == NULL)
         return NULL;
     rate->shared = cells_open(&rate->cells, sizeof(struct shared));
-    if (rate->shared != NULL)
-        return rate;
-    free(rate);
-    return NULL;
+    if (rate->shared == NULL) {
+        free(rate);
+        return NULL;
+    }
+    remember(rate, rate->last.address);
+    return rate;
 }
 
 struct rate *rate_share(struct rate *rate)
@@ -73,11 +92,6 @@ size_t rate_memory(void)
 uint64_t rate_interval_ns(uint64_t per_second)
 {
     return per_second == 0 ? 0 : SECOND_NS / per_second;
-}
-
-static uint64_t network_hash(const struct rate *rate, const uint8_t address[16])
-{
-    return cells_hash(&rate->cells, address, addr_prefix_bits(address));
 }
 
 /* How long after NOW the bucket WORD will be empty; 0: it is. */
@@ -147,13 +161,13 @@ static bool charge(struct rate *rate, uint64_t hash, uint64_t now_ns, uint64_t i
 bool rate_admit(struct rate *rate, uint64_t now_ns, const uint8_t address[16], uint64_t source_ns,
                 uint64_t prefix_ns)
 {
-    uint64_t source = cells_hash(&rate->cells, address, addr_source_bits(address)),
-             network = network_hash(rate, address);
-
+    if (memcmp(address, rate->last.address, sizeof(rate->last.address)) != 0)
+        remember(rate, address);
     /* It comes while the source is seen to: the atomic write there would keep it waiting. */
-    __builtin_prefetch(set_of(rate, network), 1);
+    __builtin_prefetch(set_of(rate, rate->last.network), 1);
     /* The source first: one that is over its own rate takes nothing from its neighbours. */
-    return charge(rate, source, now_ns, source_ns) && charge(rate, network, now_ns, prefix_ns);
+    return charge(rate, rate->last.source, now_ns, source_ns) &&
+           charge(rate, rate->last.network, now_ns, prefix_ns);
 }
 
 unsigned rate_budget(struct rate *rate, uint64_t now_ns, uint64_t interval_ns, unsigned count)
