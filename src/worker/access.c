@@ -28,9 +28,8 @@ bool access_closes(struct worker *worker, unsigned socket, int fd, const struct 
 
 bool access_admits(struct worker *worker, const struct plan_service *service, const struct sockaddr *source)
 {
-    if (service->access == NULL)
-        return true; /* most have no lists, and are not to pay for them */
     struct addr_peer peer = addr_peer(source);
+
     if (plan_allows(service, &peer))
         return true;
     score_add(worker->score, COUNTER_drop_access, 1);
