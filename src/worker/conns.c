@@ -114,11 +114,6 @@ void conns_move(struct conns *conns, struct conn *conn, unsigned list, uint32_t 
     append(conns, conn, list);
 }
 
-struct conn *conns_first(const struct conns *conns, unsigned list)
-{
-    return conns->heads[list] == CONN_NONE ? NULL : &conns->table[conns->heads[list]];
-}
-
 struct buffer *conns_buffer(struct conns *conns, struct conn *conn)
 {
     if (conn->buffer != CONN_NONE)

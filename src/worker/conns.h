@@ -74,9 +74,6 @@ void conns_free(struct conns *conns, struct conn *conn);
 /* Moves CONN to the end of LIST and stamps it. */
 void conns_move(struct conns *conns, struct conn *conn, unsigned list, uint32_t now_ms);
 
-/* The connection that has been in LIST for longest, or NULL. */
-struct conn *conns_first(const struct conns *conns, unsigned list);
-
 /* The number of CONN in the table. */
 static inline uint32_t conns_index(const struct conns *conns, const struct conn *conn)
 {
@@ -87,6 +84,12 @@ static inline uint32_t conns_index(const struct conns *conns, const struct conn 
 static inline struct conn *conns_at(const struct conns *conns, uint32_t index)
 {
     return &conns->table[index];
+}
+
+/* The connection that has been in LIST for longest, or NULL. */
+static inline struct conn *conns_first(const struct conns *conns, unsigned list)
+{
+    return conns->heads[list] == CONN_NONE ? NULL : conns_at(conns, (uint32_t) conns->heads[list]);
 }
 
 /* The buffer of CONN, which gets an empty one if it has none. Never fails: there is one for each connection.
