@@ -2,6 +2,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -107,6 +108,29 @@ static void test_every_bit_of_a_word_counts(void **state)
     assert_in_range(changed / rounds, 30, 34);
 }
 
+/* Of an address the bits of its prefix count, and how many they are; those behind it do not, nor, for a
+ * prefix of more than 64, those of the first half. */
+static void test_prefixes(void **state)
+{
+    static const unsigned sizes[] = {48, 64, 120, 128};
+    struct seed seed = seed_start();
+    uint8_t address[16], other[16];
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(address); i++)
+        address[i] = (uint8_t) seed_next(&seed);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint64_t hash = hash_prefix(&paper_key, address, sizes[i]);
+        for (unsigned bit = 0; bit < 128; bit++) {
+            bool counts = bit < sizes[i] && (sizes[i] <= 64 || bit >= 64);
+            memcpy(other, address, sizeof(other));
+            other[bit / 8] ^= (uint8_t) (0x80 >> bit % 8);
+            assert_int_equal(hash_prefix(&paper_key, other, sizes[i]) != hash, counts);
+        }
+        assert_true(hash_prefix(&paper_key, address, sizes[i] - 1) != hash);
+    }
+}
+
 static void test_keys_differ(void **state)
 {
     struct hash_key a = {{0, 0}}, b = {{0, 0}};
@@ -122,7 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_length),     cmocka_unit_test(test_other_keys),
         cmocka_unit_test(test_every_bit_counts), cmocka_unit_test(test_every_bit_of_a_word_counts),
-        cmocka_unit_test(test_keys_differ),
+        cmocka_unit_test(test_prefixes),         cmocka_unit_test(test_keys_differ),
     };
 
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
