@@ -7,12 +7,10 @@
 #ifndef HELLOD_WORKER_CELLS_H
 #define HELLOD_WORKER_CELLS_H
 
-#include <endian.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/hash.h"
 
@@ -44,14 +42,10 @@ void cells_share(struct cells *cells);
 /* One user less. True when it was the last, and the memory is gone. */
 bool cells_close(struct cells *cells);
 
-/* The hash of the first BITS (up to 64, or from 65 those behind the first 64) of ADDRESS. The bits that
- * count, and how many they are, keep a source, its prefix, and those of IPv4 and IPv6 apart. */
+/* The hash of the first BITS of ADDRESS, as hash_prefix() has it. */
 static inline uint64_t cells_hash(const struct cells *cells, const uint8_t address[16], unsigned bits)
 {
-    uint64_t half;
-
-    memcpy(&half, address + (bits > 64 ? 8 : 0), sizeof(half));
-    return hash_word(&cells->key, be64toh(half) >> (bits > 64 ? 128 - bits : 64 - bits), (uint8_t) bits);
+    return hash_prefix(&cells->key, address, bits);
 }
 
 /* Puts AFTER at PLACE if it still has *BEFORE, and else says in *BEFORE what it has. */
