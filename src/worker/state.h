@@ -28,8 +28,8 @@ static inline uint64_t event_tag(enum event_kind kind, uint32_t index)
     return (uint64_t) kind << 32 | index;
 }
 
-/* The lists of the connection table. From LIST_DELAY on there is one for each service, since each has its own
- * delay. */
+/* The lists of the connection table. From LIST_DELAY on there is one for each service with a delay, since
+ * each has its own. */
 enum {
     LIST_IDLE,   /* waits for the client to speak; deadline idle_ms */
     LIST_WRITE,  /* waits for the client to read; deadline write_ms */
@@ -65,6 +65,7 @@ struct worker {
     struct accepting accepting;
     struct conns conns;
     uint32_t list_ms[LIST_DELAY + PLAN_SERVICES_MAX]; /* how long a connection may stay in a list */
+    uint8_t delay_list[PLAN_SERVICES_MAX];            /* the list of a service with a delay */
     char *in, *out; /* for the connection at hand; what is not done with at its end goes to its own buffer */
     size_t in_size, out_size;
     struct batch *batch; /* datagrams at hand */

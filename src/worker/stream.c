@@ -24,7 +24,7 @@ enum {
 int stream_init(struct worker *worker)
 {
     const struct plan *plan = worker->plan;
-    unsigned lists = LIST_DELAY + plan->service_count;
+    unsigned lists = LIST_DELAY;
 
     worker->in_size = 0;
     worker->out_size = TURN_SEND_SIZE;
@@ -34,7 +34,10 @@ int stream_init(struct worker *worker)
             worker->in_size = service->message_size;
         if (worker->out_size < service->answer_max + TURN_SENTENCE_MAX)
             worker->out_size = service->answer_max + TURN_SENTENCE_MAX;
-        worker->list_ms[LIST_DELAY + i] = service->delay_ms;
+        if (service->delay_ms == 0)
+            continue; /* each list is looked at each time round */
+        worker->list_ms[lists] = service->delay_ms;
+        worker->delay_list[i] = (uint8_t) lists++;
     }
     /* Room for the beginning of a message and a receive behind it; and for two messages of the largest kind,
      * so that the first receive of mode AUTO has the newline that belongs to the first. */

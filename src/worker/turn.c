@@ -184,7 +184,7 @@ static void take_turn(struct turn *turn)
     } else if (turn->delayed) {
         keep_rest(turn);
         connection_watch(worker, conn, 0);
-        conns_move(&worker->conns, conn, LIST_DELAY + worker->plan->sockets[conn->socket].service,
+        conns_move(&worker->conns, conn, worker->delay_list[worker->plan->sockets[conn->socket].service],
                    (uint32_t) worker->now_ms);
     } else {
         keep_rest(turn);
