@@ -47,7 +47,7 @@ struct batch {
     struct guard guards[PLAN_SERVICES_MAX]; /* by service */
     uint16_t own_ports[PLAN_SOCKETS_MAX];
     char *in_bytes, *out_bytes; /* BATCH pieces of in_size and out_size bytes */
-    size_t in_size, out_size;
+    size_t in_size, out_size, control_room;
 };
 
 static bool is_datagram(const struct plan *plan, unsigned socket)
@@ -106,7 +106,20 @@ static void tie(struct batch *batch, unsigned i)
 static void renew(struct batch *batch, unsigned i)
 {
     batch->in[i].msg_hdr.msg_namelen = sizeof(union address);
-    batch->in[i].msg_hdr.msg_controllen = sizeof(union control);
+    batch->in[i].msg_hdr.msg_controllen = batch->control_room;
+}
+
+/* A local client can send descriptors along. Without room for them the kernel closes them; with it, they
+ * would be ours and stay open. */
+static void set_control_room(struct batch *batch, int family)
+{
+    size_t room = family == AF_UNIX ? 0 : sizeof(union control);
+
+    if (batch->control_room == room)
+        return;
+    batch->control_room = room;
+    for (unsigned i = 0; i < BATCH; i++)
+        renew(batch, i);
 }
 
 int datagram_init(struct worker *worker)
@@ -135,10 +148,9 @@ int datagram_init(struct worker *worker)
     batch->out_bytes = malloc(BATCH * out_size);
     if (batch->in_bytes == NULL || batch->out_bytes == NULL)
         return -1;
-    for (unsigned i = 0; i < BATCH; i++) {
+    for (unsigned i = 0; i < BATCH; i++)
         tie(batch, i);
-        renew(batch, i);
-    }
+    set_control_room(batch, AF_INET);
     set_up_guards(worker);
     return 0;
 }
@@ -313,8 +325,7 @@ static void send_answers(struct worker *worker, int fd, unsigned count)
                 log_answered(worker, first, (unsigned) taken);
             sent += (unsigned) taken;
         } else if (errno != EINTR) {
-            lost++; /* the error is of the first of them alone: its peer is unreachable, or its queue is full
-                     */
+            lost++; /* the error is the first one's alone: its peer cannot be reached, or its queue is full */
         }
     }
     score_add(worker->score, COUNTER_datagram_answers, sent);
@@ -326,9 +337,10 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
 {
     struct batch *batch = worker->batch;
     const struct plan_service *service = service_of(worker, socket);
-    int received = recvmmsg(worker->fds[socket], batch->in, BATCH, MSG_DONTWAIT, NULL);
     unsigned answers = 0;
 
+    set_control_room(batch, worker->plan->sockets[socket].family);
+    int received = recvmmsg(worker->fds[socket], batch->in, BATCH, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
     score_add(worker->score, COUNTER_datagrams, (uint64_t) received);

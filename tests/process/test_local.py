@@ -13,7 +13,7 @@ import pytest
 from clients import PROMPT, Datagram, greeting, same
 from configs import GREETING, HELLO, UPPER
 from hellodtest import Hellod
-from watch import seeded, wait_until
+from watch import descriptors, seeded, wait_until
 
 TOO_LONG = b"Sorry, a name has at most 1024 bytes."
 
@@ -212,6 +212,27 @@ def test_datagram_client_that_does_not_read(folder):
                 client.expect(b"Ann", b"Hello, Ann!")
             totals = daemon.at_rest()
             assert totals["datagrams"] == totals["datagram_answers"] + totals["datagram_unsent"]
+
+
+def test_descriptors_that_are_sent_along_are_not_kept(folder):
+    listeners = [
+        {**local(GREETING, folder / "stream"), "name": "stream"},
+        {**local(GREETING, folder / "packets", "seqpacket"), "name": "packets"},
+        {**local(HELLO, folder / "datagrams"), "name": "datagrams"},
+    ]
+    with Hellod({"workers": 1, "listen": listeners}) as daemon, open(os.devnull, "rb") as null:
+        (worker,) = daemon.workers()
+        before = descriptors(worker)
+        for name in ("stream", "packets"):
+            with daemon.connect(name).greeted() as client:
+                socket.send_fds(client.socket, [b"Bob"], [null.fileno()] * 10)
+                same(b"Hello, Bob!", client.socket.recv(100))
+        with daemon.datagrams("datagrams") as client:
+            client.socket.connect(client.address)
+            for _ in range(3):
+                socket.send_fds(client.socket, [b"Bob"], [null.fileno()] * 10)
+                same(b"Hello, Bob!", client.receive()[0])
+        wait_until(lambda: descriptors(worker) == before, 5, lambda: f"{before} descriptors: {descriptors(worker)}")
 
 
 def test_all_kinds_together(folder):
