@@ -10,11 +10,12 @@ PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 export PYTHON ?= /usr/bin/python3
 export FUZZ_SECONDS ?= 60
+export FUZZ_CONVERSATIONS ?= 100000
 SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz bench bench-overload figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-overload figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -191,6 +192,12 @@ sanitize:
 fuzz:
 	@packaging/install-needs fuzz
 	@tests/fuzz/run $(BUILD)
+
+#: make fuzz-server  FUZZ_CONVERSATIONS (100000) of random clients with the daemon, and a tenth of that with sanitizers in it
+fuzz-server:
+	@packaging/install-needs fuzz
+	+@$(again) programs $(HELPERS)
+	@tests/fuzz/run-server $(BUILD)
 
 #: make bench        CPU time per request beside the least program that could do the same
 bench:
