@@ -64,6 +64,22 @@ static void check_parsing(const char *text)
     assert(addr_parse(shown, PORT, &again) == length && memcmp(&store, &again, length) == 0);
 }
 
+/* A path as it is, a name in the abstract namespace up to its first NUL. */
+static void check_local(const struct sockaddr_storage *store, socklen_t length)
+{
+    char text[ADDR_TEXT_MAX], path[sizeof(struct sockaddr_un) + 1] = "";
+    const char *expected = path;
+    size_t bytes = length - offsetof(struct sockaddr_un, sun_path),
+           most = sizeof(((struct sockaddr_un *) 0)->sun_path);
+
+    memcpy(path, (const char *) store + offsetof(struct sockaddr_un, sun_path), bytes < most ? bytes : most);
+    if (bytes == 0)
+        expected = "unnamed";
+    else if (path[0] == '\0')
+        path[0] = '@';
+    assert(strcmp(addr_text((const struct sockaddr *) store, length, text), expected) == 0);
+}
+
 static void check_address(const uint8_t *data, size_t size, sa_family_t family)
 {
     struct sockaddr_storage store = {.ss_family = family};
@@ -74,7 +90,10 @@ static void check_address(const uint8_t *data, size_t size, sa_family_t family)
     socklen_t length = (socklen_t) (sizeof(sa_family_t) + size);
 
     memcpy((char *) &store + sizeof(sa_family_t), data, size);
-    check_text((const struct sockaddr *) &store, length < least ? least : length > most ? most : length);
+    length = length < least ? least : length > most ? most : length;
+    check_text((const struct sockaddr *) &store, length);
+    if (family == AF_UNIX)
+        check_local(&store, length);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -74,6 +74,8 @@ static int fake_scandir(const char *folder, struct dirent ***entries, int (*filt
     }
     MUST(count == (int) file_count - 1);
     qsort(*entries, (size_t) count, sizeof(**entries), (int (*)(const void *, const void *)) compare);
+    for (int i = 1; i < count; i++)
+        MUST((*entries)[i - 1]->d_name[0] < (*entries)[i]->d_name[0]);
     return count;
 }
 

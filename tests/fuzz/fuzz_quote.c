@@ -16,12 +16,29 @@ enum {
     INPUT_MAX = 4096
 };
 
+/* Reads one character as any decoder does, and asserts that it is one that may be shown, in its shortest
+ * form. Returns its bytes. */
+static size_t assert_character(const char *text)
+{
+    static const uint32_t first[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *at = (const unsigned char *) text;
+    size_t bytes = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+
+    assert(bytes > 0);
+    uint32_t code = bytes == 1 ? at[0] : at[0] & (0x7FU >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        assert(at[i] >> 6 == 2);
+        code = code << 6 | (at[i] & 0x3F);
+    }
+    assert(code >= first[bytes] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF));
+    assert(code >= 0x20 && (code < 0x7F || code > 0x9F));
+    return bytes;
+}
+
 static void assert_shown(const char *text)
 {
-    for (size_t bytes; *text != '\0'; text += bytes) {
-        bytes = quote_character(text);
-        assert(bytes > 0);
-    }
+    while (*text != '\0')
+        text += assert_character(text);
 }
 
 /* TEXT in quotes is found again, byte for byte. */
