@@ -21,6 +21,7 @@
 enum {
     AT_ONCE_MAX = 512,
     STRANGERS = 16,
+    WRONG_MAX = 10,      /* then it is clear that something is */
     PATIENCE_MS = 30000, /* times HELLOD_SLOW; longer than the server's own timeouts */
     LISTEN_MS = 3,       /* how long an answer to a datagram is waited for */
     SILENT_MS = 20       /* how long most of the deaf and the silent stay */
@@ -241,7 +242,7 @@ static void converse(struct talk *talks, unsigned at_once, uint64_t next, uint64
     static struct pollfd polled[AT_ONCE_MAX];
     unsigned alive = 1;
 
-    while (alive > 0 || next < end) {
+    while ((alive > 0 || next < end) && counted.wrong < WRONG_MAX) {
         alive = 0;
         for (unsigned i = 0; i < at_once; i++) {
             if (talks[i].fd < 0 && next < end)
