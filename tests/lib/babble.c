@@ -77,6 +77,7 @@ static bool begin(struct talk *talk, uint64_t number)
     talk->odd = talk->may_fail = false;
     talk->end = ENDS_NOT;
     talk->piece = talk->answers = 0;
+    talk->answered = 0;
     talk->said = talk->heard = talk->tail_length = 0;
     talk->began_ms = now_ms();
     talk->pause_ms = 0;

@@ -41,6 +41,7 @@ struct talk {
     size_t tail_length;
     uint64_t began_ms, pause_ms; /* of a pause: its end */
     unsigned answers;
+    uint64_t answered; /* a bit for each datagram that was */
 };
 
 /* Of all conversations of this process. */
@@ -118,7 +119,7 @@ static inline void hear_datagram(struct talk *talk, const char *data, size_t len
     counted.bytes += length;
     counted.answers++;
     talk->answers++;
-    if (plan_is_answered_by(&talk->plan, data, length) && talk->answers <= talk->plan.pieces)
+    if (plan_is_answered_by(&talk->plan, data, length, &talk->answered))
         return;
     talk->tail_length = length < TAIL_MAX ? length : TAIL_MAX;
     memcpy(talk->tail, data, talk->tail_length);

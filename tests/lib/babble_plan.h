@@ -13,9 +13,9 @@
 
 enum {
     PLAN_SAID_MAX = 48 * 1024, /* bytes */
-    PLAN_PIECES_MAX = 64,
-    PLAN_SHORT = 5,      /* pieces, mostly */
-    PLAN_DATAGRAM = 2000 /* bytes in one, mostly; more is said now and then */
+    PLAN_PIECES_MAX = 64,      /* as many as a word has bits */
+    PLAN_SHORT = 5,            /* pieces, mostly */
+    PLAN_DATAGRAM = 2000       /* bytes in one, mostly; more is said now and then */
 };
 
 /* How a server takes what is said. */
@@ -198,9 +198,15 @@ static inline void plan_free(struct plan *plan)
     plan->expected = NULL;
 }
 
-/* Whether ANSWER of LENGTH bytes is one to a datagram of PLAN; a line ending at its end is no part of a name.
- */
-static inline bool plan_is_answered_by(const struct plan *plan, const char *answer, size_t length)
+static inline bool plan_is_line_ending(const char *text, size_t length)
+{
+    return length <= 2 && memcmp(text, &"\r\n"[2 - length], length) == 0;
+}
+
+/* Whether ANSWER of LENGTH bytes is one to a datagram of PLAN that has no bit in ANSWERED, and sets that bit.
+ * A line ending at the end of a datagram is no part of the name. */
+static inline bool plan_is_answered_by(const struct plan *plan, const char *answer, size_t length,
+                                       uint64_t *answered)
 {
     size_t start = 0;
 
@@ -209,10 +215,13 @@ static inline bool plan_is_answered_by(const struct plan *plan, const char *answ
     for (unsigned i = 0; i < plan->pieces; start = plan->ends[i++]) {
         const char *said = plan->said + start;
         size_t bytes = plan->ends[i] - start;
-        for (unsigned cut = 0; cut <= 2 && cut <= bytes; cut++)
-            if (bytes - cut == length - 8 && memcmp(said, answer + 7, length - 8) == 0 &&
-                (cut == 0 || memcmp(said + bytes - cut, &"\r\n"[2 - cut], cut) == 0))
-                return true;
+        for (unsigned cut = 0; cut <= 2 && cut <= bytes; cut++) {
+            if (bytes - cut != length - 8 || memcmp(said, answer + 7, length - 8) != 0 ||
+                !plan_is_line_ending(said + bytes - cut, cut) || (*answered >> i & 1) != 0)
+                continue;
+            *answered |= UINT64_C(1) << i;
+            return true;
+        }
     }
     return false;
 }
@@ -231,11 +240,6 @@ static inline bool plan_is_sentence(const char *text, size_t length)
         if (!isprint((unsigned char) text[i]))
             return false;
     return true;
-}
-
-static inline bool plan_is_line_ending(const char *text, size_t length)
-{
-    return length <= 2 && memcmp(text, &"\r\n"[2 - length], length) == 0;
 }
 
 #endif
