@@ -68,15 +68,13 @@ static void check_parsing(const char *text)
 static void check_local(const struct sockaddr_storage *store, socklen_t length)
 {
     char text[ADDR_TEXT_MAX], path[sizeof(struct sockaddr_un) + 1] = "";
-    const char *expected = path;
     size_t bytes = length - offsetof(struct sockaddr_un, sun_path),
            most = sizeof(((struct sockaddr_un *) 0)->sun_path);
 
     memcpy(path, (const char *) store + offsetof(struct sockaddr_un, sun_path), bytes < most ? bytes : most);
-    if (bytes == 0)
-        expected = "unnamed";
-    else if (path[0] == '\0')
+    if (path[0] == '\0')
         path[0] = '@';
+    const char *expected = bytes == 0 ? "unnamed" : path;
     assert(strcmp(addr_text((const struct sockaddr *) store, length, text), expected) == 0);
 }
 

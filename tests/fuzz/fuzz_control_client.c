@@ -115,8 +115,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool has_line = memchr(world.data, '\n', (size_t) (world.end - world.data)) != NULL;
     assert(world.over || (!has_line && world.end - world.data <= REQUEST_MAX));
     assert(!world.over || world.client.fd < 0);
-    close(ends[1]);
-    run(event, -1);
+    shutdown(ends[1], SHUT_WR);
+    run(event, ends[1]);
     assert(world.client.fd < 0);
+    close(ends[1]);
     return 0;
 }

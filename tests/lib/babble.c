@@ -50,7 +50,7 @@ static void take_address(struct talk *talk)
     int on = 1;
 
     if (talk->door->address.ss_family == AF_UNIX && is_datagram(talk) && seed_below(&talk->chance, 4) > 0)
-        bind(talk->fd, (const struct sockaddr *) &any, sizeof(sa_family_t)); /* the kernel chooses a name */
+        (void) !bind(talk->fd, (const struct sockaddr *) &any, sizeof(sa_family_t)); /* any name will do */
     if (talk->door->address.ss_family != AF_INET)
         return;
     /* Half of them are few, and so come again and again. */
@@ -59,7 +59,7 @@ static void take_address(struct talk *talk)
                                    : 1 + seed_next(&talk->chance) % 0x7FFFFD;
     any.sin_addr.s_addr = htonl(0x7F000000 | host);
     setsockopt(talk->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    bind(talk->fd, (const struct sockaddr *) &any, sizeof(any));
+    (void) !bind(talk->fd, (const struct sockaddr *) &any, sizeof(any));
 }
 
 /* Starts conversation NUMBER. Returns false when it cannot begin now. */

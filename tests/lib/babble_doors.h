@@ -54,8 +54,8 @@ static inline bool doors_add(struct doors *doors, char *words)
 {
     static const char *const readings[] = {"lines", "packets", "upper", "datagrams", "pieces"};
     struct door *door = &doors->list[doors->count];
-    const char *reading = strtok(words, ","), *size = strtok(NULL, ","), *kind = strtok(NULL, ","),
-               *host = strtok(NULL, ","), *port = strtok(NULL, ",");
+    const char *reading = strsep(&words, ","), *size = strsep(&words, ","), *kind = strsep(&words, ","),
+               *host = strsep(&words, ","), *port = strsep(&words, ",");
 
     if (doors->count == DOORS_MAX || host == NULL)
         return false;

@@ -70,7 +70,7 @@ static inline void plan_add_word(struct plan *plan, struct seed *chance)
                  {"disconnect\n", 11},
                  {"disconnect", 10},
                  {"disconnect\r\n", 12},
-                 {"disconnec", 9},
+                 {"disconnect", 9},
                  {"t\n", 2},
                  {"\r", 1},
                  {"\0", 1},
