@@ -28,6 +28,85 @@ static void check(char *text)
     free(text);
 }
 
+/* RFC 8259, as far as we write it: without space, and numbers without fraction and exponent. Each returns
+ * what comes behind, or asserts. */
+static const char *skip_value(const char *at);
+
+static const char *skip(const char *at, const char *word)
+{
+    assert(strncmp(at, word, strlen(word)) == 0);
+    return at + strlen(word);
+}
+
+static const char *skip_string(const char *at)
+{
+    for (at = skip(at, "\""); *at != '"';) {
+        assert((unsigned char) *at >= ' ');
+        if (*at++ != '\\')
+            continue;
+        assert(*at != '\0' && strchr("\"\\/bfnrtu", *at) != NULL);
+        assert(*at != 'u' || strspn(at + 1, "0123456789abcdefABCDEF") >= 4);
+        at++;
+    }
+    return at + 1;
+}
+
+static const char *skip_number(const char *at)
+{
+    at += *at == '-';
+    size_t digits = strspn(at, "0123456789");
+
+    assert(digits > 0 && (digits == 1 || *at != '0'));
+    return at + digits;
+}
+
+/* What is between OPEN and CLOSE: values with commas between them, in an object each behind its name. */
+static const char *skip_list(const char *at, const char *open, const char *close)
+{
+    at = skip(at, open);
+    if (*at == *close)
+        return at + 1;
+    for (;;) {
+        if (*open == '{')
+            at = skip(skip_string(at), ":");
+        at = skip_value(at);
+        if (*at == *close)
+            return at + 1;
+        at = skip(at, ",");
+    }
+}
+
+static const char *skip_value(const char *at)
+{
+    switch (*at) {
+    case '{':
+        return skip_list(at, "{", "}");
+    case '[':
+        return skip_list(at, "[", "]");
+    case '"':
+        return skip_string(at);
+    case 't':
+        return skip(at, "true");
+    case 'f':
+        return skip(at, "false");
+    default:
+        return skip_number(at);
+    }
+}
+
+static void check_json(const struct status *status)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    assert(out != NULL);
+    json_status(out, status);
+    fclose(out);
+    assert(strcmp(skip_list(text, "{", "}"), "\n") == 0);
+    free(text);
+}
+
 static void show(const struct status *status)
 {
     const struct look before = {*status, 1}, now = {*status, 1001};
@@ -67,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum connection_news news = receive(&connection, data, size);
     if (status_parse(&status, connection.reply) == 0) {
         show(&status);
+        check_json(&status);
         status_free(&status);
     } else {
         assert(status.text == NULL && status.lines == NULL && status.count == 0);
