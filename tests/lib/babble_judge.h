@@ -114,12 +114,18 @@ static inline void hear(struct talk *talk, const char *data, size_t length)
         talk->tail[talk->tail_length++] = data[same];
 }
 
+/* Whether nobody had this address a moment ago, to whom an answer may still have been on its way. */
+static inline bool is_alone(const struct talk *talk)
+{
+    return talk->door->address.ss_family != AF_INET6 && !talk->may_fail;
+}
+
 static inline void hear_datagram(struct talk *talk, const char *data, size_t length)
 {
     counted.bytes += length;
     counted.answers++;
     talk->answers++;
-    if (plan_is_answered_by(&talk->plan, data, length, &talk->answered))
+    if (plan_is_answered_by(&talk->plan, data, length, &talk->answered) || !is_alone(talk))
         return;
     talk->tail_length = length < TAIL_MAX ? length : TAIL_MAX;
     memcpy(talk->tail, data, talk->tail_length);
