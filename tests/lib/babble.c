@@ -111,17 +111,17 @@ static void leave(struct talk *talk, bool resets)
     counted.talks++;
 }
 
-static bool is_odd(struct talk *talk)
+/* Urgent data: of what is sent, one byte is not where it should be. */
+static bool is_urgent(struct talk *talk)
 {
-    return talk->door->type == SOCK_STREAM && talk->door->address.ss_family != AF_UNIX &&
-           seed_below(&talk->chance, 200) == 0;
+    return talk->door->type == SOCK_STREAM && seed_below(&talk->chance, 200) == 0;
 }
 
 /* Sends the rest of the piece, as a whole or a part of it. */
 static void say(struct talk *talk)
 {
     size_t end = talk->plan.ends[talk->piece], length = end - talk->said;
-    bool urgent = is_odd(talk);
+    bool urgent = is_urgent(talk);
 
     if (talk->door->type == SOCK_STREAM && seed_below(&talk->chance, 4) == 0)
         length = 1 + seed_below(&talk->chance, length);
