@@ -37,7 +37,7 @@ enum {
 
 static bool is_stream(const struct worker *worker, unsigned socket)
 {
-    return worker->plan->sockets[socket].type != SOCK_DGRAM;
+    return !plan_is_datagram(worker->plan, socket);
 }
 
 /* Several workers have the socket, as slots go (plan.h). */

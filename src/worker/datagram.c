@@ -8,160 +8,32 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
 #include "worker/access.h"
+#include "worker/batch.h"
 #include "worker/guard.h"
 #include "worker/pace.h"
 
 enum {
-    REST_BATCHES = 1024, /* more than a queue holds: it is a bound, since the port stays open for a moment */
-    LOOPBACK_INDEX = 1,  /* the kernel gives the loopback device no other in any network namespace */
-    BATCH = 16 /* datagrams received at once: so many take no longer than a client of a stream waits anyway */
+    REST_BATCHES = 1024 /* more than a queue holds: it is a bound, since the port stays open for a moment */
 };
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-    struct sockaddr_un local;
-};
-
-union control {
-    struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
-};
-
-struct batch {
-    struct mmsghdr in[BATCH], out[BATCH];
-    struct iovec in_data[BATCH], out_data[BATCH];
-    union address source[BATCH];
-    union control control[BATCH];
-    unsigned last;                          /* the socket that had datagrams last, or any */
-    struct guard guards[PLAN_SERVICES_MAX]; /* by service */
-    uint16_t own_ports[PLAN_SOCKETS_MAX];
-    char *in_bytes, *out_bytes; /* BATCH pieces of in_size and out_size bytes */
-    size_t in_size, out_size, control_room;
-};
-
-static bool is_datagram(const struct plan *plan, unsigned socket)
-{
-    return plan->sockets[socket].type == SOCK_DGRAM;
-}
-
-/* The ports at which we would talk to ourselves. Returns how many. */
-static size_t find_own_ports(const struct worker *worker, uint16_t *ports)
-{
-    size_t count = 0;
-
-    for (unsigned i = 0; i < worker->plan->socket_count; i++) {
-        union address address = {0};
-        socklen_t length = sizeof(address);
-        if (!is_datagram(worker->plan, i) || getsockname(worker->fds[i], &address.any, &length) < 0)
-            continue;
-        uint16_t port = addr_port(&address.any);
-        if (port != 0)
-            ports[count++] = port;
-    }
-    return count;
-}
-
-static void set_up_guards(struct worker *worker)
-{
-    struct batch *batch = worker->batch;
-    size_t ports = find_own_ports(worker, batch->own_ports);
-
-    for (unsigned i = 0; i < worker->plan->service_count; i++) {
-        const struct plan_service *service = &worker->plan->services[i];
-        batch->guards[i] =
-            (struct guard){.rules = service->guard_rules,
-                           .message_size = service->message_size,
-                           .active = &service->texts,
-                           .builtin = guard_builtin(&service->texts, service->protocol->defaults),
-                           .own_ports = batch->own_ports,
-                           .own_port_count = ports,
-                           .loopback_index = LOOPBACK_INDEX};
-    }
-}
-
-/* Ties message I of the batch to its pieces of memory. */
-static void tie(struct batch *batch, unsigned i)
-{
-    batch->in_data[i] = (struct iovec){batch->in_bytes + i * batch->in_size, batch->in_size};
-    batch->out_data[i].iov_base = batch->out_bytes + i * batch->out_size;
-    batch->in[i].msg_hdr.msg_iov = &batch->in_data[i];
-    batch->in[i].msg_hdr.msg_iovlen = 1;
-    batch->in[i].msg_hdr.msg_name = &batch->source[i];
-    batch->in[i].msg_hdr.msg_control = &batch->control[i];
-    batch->out[i].msg_hdr.msg_iovlen = 1;
-}
-
-/* Makes message I ready to receive again: the kernel has written lengths into it. */
-static void renew(struct batch *batch, unsigned i)
-{
-    batch->in[i].msg_hdr.msg_namelen = sizeof(union address);
-    batch->in[i].msg_hdr.msg_controllen = batch->control_room;
-}
-
-/* A local client can send descriptors along. Without room for them the kernel closes them; with it, they
- * would be ours and stay open. */
-static void set_control_room(struct batch *batch, int family)
-{
-    size_t room = family == AF_UNIX ? 0 : sizeof(union control);
-
-    if (batch->control_room == room)
-        return;
-    batch->control_room = room;
-    for (unsigned i = 0; i < BATCH; i++)
-        renew(batch, i);
-}
 
 int datagram_init(struct worker *worker)
 {
-    const struct plan *plan = worker->plan;
-    size_t in_size = 0, out_size = 0;
-
-    for (unsigned i = 0; i < plan->socket_count; i++) {
-        const struct plan_service *service = service_of(worker, i);
-        if (!is_datagram(plan, i))
-            continue;
-        if (in_size < service->message_size + 1) /* a byte more than allowed shows that it is too long */
-            in_size = service->message_size + 1;
-        if (out_size < service->answer_max)
-            out_size = service->answer_max;
-    }
-    if (in_size == 0)
+    if (!batch_is_needed(worker->plan))
         return 0;
-    struct batch *batch = calloc(1, sizeof(*batch));
-    if (batch == NULL)
-        return -1;
-    worker->batch = batch;
-    batch->in_size = in_size;
-    batch->out_size = out_size;
-    batch->in_bytes = malloc(BATCH * in_size);
-    batch->out_bytes = malloc(BATCH * out_size);
-    if (batch->in_bytes == NULL || batch->out_bytes == NULL)
-        return -1;
-    for (unsigned i = 0; i < BATCH; i++)
-        tie(batch, i);
-    set_control_room(batch, AF_INET);
-    set_up_guards(worker);
-    return 0;
+    worker->batch = batch_new(worker->plan, worker->fds);
+    return worker->batch != NULL ? 0 : -1;
 }
 
 void datagram_close(struct worker *worker)
 {
-    if (worker->batch == NULL)
-        return;
-    free(worker->batch->in_bytes);
-    free(worker->batch->out_bytes);
-    free(worker->batch);
+    batch_free(worker->batch);
 }
 
 int datagram_start(struct worker *worker)
@@ -169,7 +41,7 @@ int datagram_start(struct worker *worker)
     for (unsigned i = 0; i < worker->plan->socket_count; i++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
                                     .data.u64 = event_tag(EVENT_SOCKET, i)};
-        if (!is_datagram(worker->plan, i))
+        if (!plan_is_datagram(worker->plan, i))
             continue;
         worker->batch->last = i;
         if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->fds[i], &event) < 0)
@@ -181,7 +53,7 @@ int datagram_start(struct worker *worker)
 void datagram_stop(struct worker *worker)
 {
     for (unsigned i = 0; i < worker->plan->socket_count; i++)
-        if (is_datagram(worker->plan, i))
+        if (plan_is_datagram(worker->plan, i))
             epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->fds[i], NULL);
 }
 
@@ -339,8 +211,8 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
     const struct plan_service *service = service_of(worker, socket);
     unsigned answers = 0;
 
-    set_control_room(batch, worker->plan->sockets[socket].family);
-    int received = recvmmsg(worker->fds[socket], batch->in, BATCH, MSG_DONTWAIT, NULL);
+    batch_set_family(batch, worker->plan->sockets[socket].family);
+    int received = recvmmsg(worker->fds[socket], batch->in, BATCH_MAX, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
     score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
@@ -350,7 +222,7 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
         answers += answer(worker, service, now_ns, i, answers);
     send_answers(worker, worker->fds[socket], pace_budget(worker, service, answers, now_ns));
     for (unsigned i = 0; i < (unsigned) received; i++)
-        renew(batch, i);
+        batch_renew(batch, i);
     return (unsigned) received;
 }
 

@@ -93,6 +93,12 @@ struct worker_place {
     pid_t master; /* to notice a master that died during the fork */
 };
 
+/* Whether SOCKET of PLAN is one for datagrams. */
+static inline bool plan_is_datagram(const struct plan *plan, unsigned socket)
+{
+    return plan->sockets[socket].type == SOCK_DGRAM;
+}
+
 /* The table of sources that SLOT of GENERATION writes. */
 static inline unsigned plan_table(const struct plan *plan, uint32_t generation, uint32_t slot)
 {
