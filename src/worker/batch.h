@@ -14,8 +14,9 @@
 #include "worker/plan.h"
 
 enum {
-    /* Datagrams received at once: so many take no longer than a client of a stream waits anyway. */
-    BATCH_MAX = 16
+    BATCH_MAX = 64, /* datagrams received at once */
+    /* While there are clients of streams: so many take no longer than they wait anyway. */
+    BATCH_BESIDE_STREAMS = 16
 };
 
 union batch_address {

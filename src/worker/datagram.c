@@ -20,6 +20,7 @@
 #include "worker/pace.h"
 
 enum {
+    RECENT_MS = 1000,   /* for so long clients of one kind are taken into account in what the others get */
     REST_BATCHES = 1024 /* more than a queue holds: it is a bound, since the port stays open for a moment */
 };
 
@@ -205,18 +206,24 @@ static void send_answers(struct worker *worker, int fd, unsigned count)
         score_add(worker->score, COUNTER_datagram_unsent, lost);
 }
 
+static bool is_recent(const struct worker *worker, uint64_t when_ms)
+{
+    return worker->now_ms - when_ms < RECENT_MS;
+}
+
 unsigned datagram_event(struct worker *worker, unsigned socket)
 {
     struct batch *batch = worker->batch;
     const struct plan_service *service = service_of(worker, socket);
-    unsigned answers = 0;
+    unsigned answers = 0, most = is_recent(worker, worker->streams_ms) ? BATCH_BESIDE_STREAMS : BATCH_MAX;
 
     batch_set_family(batch, worker->plan->sockets[socket].family);
-    int received = recvmmsg(worker->fds[socket], batch->in, BATCH_MAX, MSG_DONTWAIT, NULL);
+    int received = recvmmsg(worker->fds[socket], batch->in, most, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
     score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
     batch->last = socket;
+    worker->datagrams_ms = worker->now_ms;
     uint64_t now_ns = clock_ns();
     for (unsigned i = 0; i < (unsigned) received; i++)
         answers += answer(worker, service, now_ns, i, answers);
@@ -228,7 +235,7 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
 
 void datagram_look(struct worker *worker)
 {
-    if (worker->batch != NULL)
+    if (worker->batch != NULL && is_recent(worker, worker->datagrams_ms))
         datagram_event(worker, worker->batch->last);
 }
 

@@ -113,6 +113,7 @@ static void link_event(struct worker *worker)
     begin_drain(worker, worker->plan->limits.drain_ms, false);
 }
 
+/* For all but datagrams. */
 static void dispatch(struct worker *worker, const struct epoll_event *event)
 {
     uint32_t index = (uint32_t) event->data.u64;
@@ -122,10 +123,7 @@ static void dispatch(struct worker *worker, const struct epoll_event *event)
         stream_event(worker, conns_at(&worker->conns, index), event->events);
         break;
     case EVENT_SOCKET:
-        if (plan_is_datagram(worker->plan, index))
-            datagram_event(worker, index);
-        else
-            accept_event(worker, index);
+        accept_event(worker, index);
         break;
     case EVENT_WAKE:
         accept_wake(worker);
@@ -146,7 +144,7 @@ static void dispatch_datagrams(struct worker *worker, const struct epoll_event *
 {
     for (int i = 0; i < count; i++)
         if (is_of_datagrams(worker, &events[i]))
-            dispatch(worker, &events[i]);
+            datagram_event(worker, (uint32_t) events[i].data.u64);
 }
 
 /* Streams first, but few of them: a flood of datagrams then keeps their clients waiting for one batch, and
@@ -155,19 +153,26 @@ static void dispatch_datagrams(struct worker *worker, const struct epoll_event *
 static void dispatch_all(struct worker *worker, const struct epoll_event *events, int count)
 {
     unsigned streams = 0;
+    bool left = false; /* datagrams that were passed over */
 
     for (int i = 0; i < count; i++) {
-        if (is_of_datagrams(worker, &events[i]))
+        if (is_of_datagrams(worker, &events[i])) {
+            left |= streams < STREAMS_FIRST;
             continue;
+        }
         dispatch(worker, &events[i]);
         streams++;
-        if (streams == STREAMS_FIRST)
+        if (streams == STREAMS_FIRST) {
             dispatch_datagrams(worker, events, count);
-        else if (streams % LOOK_BETWEEN == 0 && !worker->draining)
+            left = false;
+        } else if (streams % LOOK_BETWEEN == 0 && !worker->draining) {
             datagram_look(worker);
+        }
     }
-    if (streams < STREAMS_FIRST)
+    if (left)
         dispatch_datagrams(worker, events, count);
+    if (streams > 0)
+        worker->streams_ms = worker->now_ms;
 }
 
 /* Milliseconds until something is due, at most BEAT_MS. */

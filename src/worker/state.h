@@ -68,7 +68,8 @@ struct worker {
     uint8_t delay_list[PLAN_SERVICES_MAX];            /* the list of a service with a delay */
     char *in, *out; /* for the connection at hand; what is not done with at its end goes to its own buffer */
     size_t in_size, out_size;
-    struct batch *batch; /* datagrams at hand */
+    struct batch *batch;               /* datagrams at hand */
+    uint64_t streams_ms, datagrams_ms; /* when there was something to do for one or the other */
     struct log_limit budget_log;
     bool draining;
     uint64_t drain_deadline_ms;
