@@ -95,9 +95,17 @@ void scoreboard_leave(struct scoreboard *scoreboard, uint32_t generation, uint32
     atomic_store(&score->pid, 0);
 }
 
-uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter counter)
+/* Any worker can write there, one that was taken over, too: what it says must not lead out of the memory. */
+static uint32_t slots_used(const struct scoreboard *scoreboard)
 {
     uint32_t slots = atomic_load(&scoreboard->header->slots);
+
+    return slots < SCOREBOARD_SLOTS_MAX ? slots : SCOREBOARD_SLOTS_MAX;
+}
+
+uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter counter)
+{
+    uint32_t slots = slots_used(scoreboard);
     uint64_t sum = 0;
 
     for (uint32_t generation = 0; generation < SCOREBOARD_GENERATIONS; generation++)
@@ -110,7 +118,7 @@ uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter coun
 
 uint64_t scoreboard_live(const struct scoreboard *scoreboard)
 {
-    uint32_t slots = atomic_load(&scoreboard->header->slots);
+    uint32_t slots = slots_used(scoreboard);
     uint64_t sum = 0;
 
     for (uint32_t generation = 0; generation < SCOREBOARD_GENERATIONS; generation++)

@@ -156,6 +156,28 @@ static void test_attach_looks_on(void **state)
     assert_int_equal(fcntl(board.fd, F_GETFD), FD_CLOEXEC);
 }
 
+/* A worker that was taken over can write anything anywhere in it. */
+static void test_any_content_is_read(void **state)
+{
+    struct seed seed = seed_start();
+    uint64_t sum = 0;
+
+    (void) state;
+    for (unsigned round = 0; round < 20; round++) {
+        for (size_t i = 0; i < sizeof(*board.blocks) * SCOREBOARD_BLOCKS; i += sizeof(uint64_t)) {
+            uint64_t word = seed_next(&seed);
+            memcpy((char *) board.blocks + i, &word, sizeof(word));
+        }
+        board.header->slots = round == 0 ? UINT32_MAX : (uint32_t) seed_next(&seed);
+        for (int counter = 0; counter < COUNTER_COUNT; counter++)
+            sum += scoreboard_total(&board, (enum counter) counter);
+        sum += scoreboard_live(&board);
+        scoreboard_leave(&board, round, round);
+        scoreboard_enter(&board, round, SCOREBOARD_SLOTS_MAX - 1, 1);
+    }
+    assert_int_not_equal(sum, 0);
+}
+
 static void assert_not_attached(int fd, int error)
 {
     struct scoreboard other = {.fd = -1};
@@ -246,6 +268,7 @@ int main(void)
         TEST(test_last_slot),
         TEST(test_a_child_writes_for_all),
         TEST(test_attach_looks_on),
+        TEST(test_any_content_is_read),
         TEST(test_attach_to_something_else),
         TEST(test_sums_agree),
         TEST(test_close_of_nothing),
