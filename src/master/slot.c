@@ -20,6 +20,10 @@
 #include "worker/sources.h"
 #include "worker/worker.h"
 
+enum {
+    WORDS_AT_ONCE = 16
+};
+
 /* The worker's last words, of which there are no more than one: what else it says now is not its own will. */
 static void tell_violation(struct slot *slot, uint32_t number)
 {
@@ -55,11 +59,14 @@ static void take_message(struct slot *slot, const struct link_message *message)
     }
 }
 
-static void empty_link(struct slot *slot)
+/* A worker says a word or two in its life. One that was taken over and says more must not keep the master
+ * here: the rest has its turn when others have had theirs. */
+static void hear(struct slot *slot)
 {
     struct link_message message;
 
-    while (slot->link >= 0 && link_receive(slot->link, &message) == LINK_MESSAGE)
+    for (unsigned i = 0;
+         i < WORDS_AT_ONCE && slot->link >= 0 && link_receive(slot->link, &message) == LINK_MESSAGE; i++)
         take_message(slot, &message);
 }
 
@@ -68,7 +75,7 @@ static int on_link(sd_event_source *source, int fd, uint32_t revents, void *user
     struct slot *slot = userdata;
 
     (void) fd;
-    empty_link(slot);
+    hear(slot);
     if (revents &
         (EPOLLHUP | EPOLLERR)) /* its end follows as a death; until then this would be reported for ever */
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -112,7 +119,7 @@ static int on_death(sd_event_source *source, const siginfo_t *info, void *userda
     char how[LINK_TEXT_MAX / 2];
 
     (void) source;
-    empty_link(slot); /* its last words */
+    hear(slot); /* its last words */
     describe(info, how, sizeof(how));
     empty(slot);
     slot->events->died(slot, how, clock_ms() - slot->started_ms);
