@@ -94,12 +94,19 @@ int world_share(struct world *world, struct scoreboard *scoreboard, const struct
         plan->rate = before != NULL ? rate_share(before->prepared.plan.rate) : rate_open();
     if (plan->rate != NULL)
         plan->penalty = before != NULL ? penalty_share(before->prepared.plan.penalty) : penalty_open();
-    if (plan->penalty != NULL) {
-        plan->sandbox = sandbox_new(sandbox_mode(world->config));
-        if (plan->sandbox != NULL)
-            return 0;
+    if (plan->penalty == NULL) {
+        log_error("shared memory: %s", strerror(errno));
+        return MASTER_NO_SYSTEM;
     }
-    log_error("%s: %s", plan->penalty == NULL ? "shared memory" : "sandbox", strerror(errno));
+    enum sandbox_mode mode = sandbox_mode(world->config);
+    /* It takes thousands of allocations to make, which at each reload would scatter the heap. */
+    if (before != NULL)
+        plan->sandbox = sandbox_share(before->prepared.plan.sandbox, mode);
+    if (plan->sandbox == NULL)
+        plan->sandbox = sandbox_new(mode);
+    if (plan->sandbox != NULL)
+        return 0;
+    log_error("sandbox: %s", strerror(errno));
     return MASTER_NO_SYSTEM;
 }
 

@@ -16,6 +16,7 @@
 
 struct sandbox {
     enum sandbox_mode mode;
+    unsigned users;                /* plans of the master */
     struct confine_filter *filter; /* NULL: this kernel has none for us */
     int files_version;             /* 0: this kernel has no Landlock for us */
 };
@@ -120,6 +121,7 @@ struct sandbox *sandbox_new(enum sandbox_mode mode)
     if (sandbox == NULL)
         return NULL;
     sandbox->mode = mode;
+    sandbox->users = 1;
     if (mode == SANDBOX_OFF)
         return sandbox;
     /* Landlock cannot only tell what it would forbid. */
@@ -136,9 +138,17 @@ struct sandbox *sandbox_new(enum sandbox_mode mode)
     return NULL;
 }
 
+struct sandbox *sandbox_share(struct sandbox *sandbox, enum sandbox_mode mode)
+{
+    if (sandbox->mode != mode)
+        return NULL;
+    sandbox->users++;
+    return sandbox;
+}
+
 void sandbox_free(struct sandbox *sandbox)
 {
-    if (sandbox == NULL)
+    if (sandbox == NULL || --sandbox->users > 0)
         return;
     confine_free(sandbox->filter);
     free(sandbox);

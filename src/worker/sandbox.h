@@ -27,7 +27,11 @@ struct sandbox;
  * short. */
 struct sandbox *sandbox_new(enum sandbox_mode mode);
 
-/* Frees it. NULL is fine. */
+/* The same once more, for another plan; sandbox_free() is then due once more, too. Returns SANDBOX; or NULL
+ * if it is not for MODE. */
+struct sandbox *sandbox_share(struct sandbox *sandbox, enum sandbox_mode mode);
+
+/* Frees it, when it is the last who does; NULL is fine. */
 void sandbox_free(struct sandbox *sandbox);
 
 /* Whether there is something to enter; in NULL there is not. */

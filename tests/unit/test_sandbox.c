@@ -65,6 +65,19 @@ static void test_pairs(void **state)
                 fail_msg("two rules for %s", calls[i].call);
 }
 
+static void test_shared(void **state)
+{
+    struct sandbox *sandbox = sandbox_new(SANDBOX_LOG);
+
+    (void) state;
+    assert_non_null(sandbox);
+    assert_null(sandbox_share(sandbox, SANDBOX_ENFORCE));
+    assert_ptr_equal(sandbox_share(sandbox, SANDBOX_LOG), sandbox);
+    sandbox_free(sandbox);
+    assert_true(sandbox_is_on(sandbox)); /* there is one user more */
+    sandbox_free(sandbox);
+}
+
 static bool entered(const struct sandbox *sandbox)
 {
     return sandbox_enter(sandbox, ends[1], violations) == NULL;
@@ -236,11 +249,9 @@ int main(void)
 {
 #define WITH_LINK(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_off),
-        WITH_LINK(test_trial_passes),
-        WITH_LINK(test_trial_finds_what_is_missing),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_shared), cmocka_unit_test(test_off),
+        WITH_LINK(test_trial_passes),  WITH_LINK(test_trial_finds_what_is_missing),
         WITH_LINK(test_violations),
     };
 #undef WITH_LINK
