@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOAD = Path(__file__).with_name("load.py")
-# What a worker receives in one go (src/worker/datagram.c): as many datagrams can be gone with it.
+# What a worker receives in one go (src/worker/batch.h): as many datagrams can be gone with it.
 BATCH = 64
 HANDS_SECONDS = 1.0  # so long a datagram may have been on its way to a worker that is killed
 
