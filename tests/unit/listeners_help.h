@@ -89,6 +89,21 @@ static inline uint16_t port_of(int fd)
     return addr_port((const struct sockaddr *) &address);
 }
 
+/* A port that is free on all addresses. One that the kernel finds for a single address may be taken on others,
+ * by connections of anybody's that are in TIME_WAIT there. */
+static inline uint16_t free_port(void)
+{
+    struct sockaddr_in6 all = {.sin6_family = AF_INET6};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) /* without IPv6 */
+        fd = socket((all.sin6_family = AF_INET), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *) &all, sizeof(all)), 0);
+    uint16_t port = port_of(fd);
+    close(fd);
+    return port;
+}
+
 /* Descriptor number I of row ROW. */
 static inline int fd_of(const struct world *world, unsigned row, unsigned i)
 {
