@@ -125,7 +125,7 @@ static bool report(uint64_t sources, unsigned generations, bool ipv4)
         plan.penalty == NULL)
         return false;
     fill(&plan, sources, tables, ipv4);
-    printf("accept check: %5u sources, %u workers in %u generation%s, %s: %.1f ns\n", (unsigned) sources,
+    printf("accept check: %5u sources, %d workers in %u generation%s, %s: %.1f ns\n", (unsigned) sources,
            WORKERS, generations, generations > 1 ? "s" : "", ipv4 ? "IPv4" : "IPv6",
            measure(&plan, sources, tables, ipv4, true) - measure(&plan, sources, tables, ipv4, false));
     penalty_close(plan.penalty);
