@@ -61,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *newline = size > 0 ? memchr(data, '\n', size) : NULL;
     size_t template_length = newline != NULL ? (size_t) (newline - data) : size;
     size_t length = newline != NULL ? size - template_length - 1 : 0;
-    char *template = strndup((const char *) data, template_length), *name = malloc(length + 1);
+    char *template = calloc(1, template_length + 1), *name = malloc(length + 1);
     assert(template != NULL && name != NULL);
+    if (template_length > 0)
+        memcpy(template, data, template_length);
     memcpy(name, data + size - length, length);
     char *store = malloc(strlen(template) + (*template == '\0'));
     assert(store != NULL);

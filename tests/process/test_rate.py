@@ -25,6 +25,7 @@ from workers import killed
 
 BURST, PREFIX_BURST = 2, 16  # of one answer a second, and of the eight of its prefix
 ONE = {"per_source": 1}
+NOTES_SECONDS = 30  # from one line about a prefix to the next
 FEW, MANY = 40, 200  # small datagrams; so many wait in any socket, if need be
 
 
@@ -302,6 +303,7 @@ def test_reload_with_another_rate():
 
 def test_one_line_for_a_prefix_and_few_in_all():
     with Hellod(counting(workers=4, listen=[{**HELLO, "per_worker": True}])) as daemon:
+        start = time.monotonic()
         for _ in range(10):
             with asked(daemon, 40) as result:
                 for last in (1, 2, 3, 4):
@@ -309,12 +311,15 @@ def test_one_line_for_a_prefix_and_few_in_all():
         assert result.counters["drop_rate"] > 0
         told = r"^(\S+) is over its rate; datagrams dropped since the last line about it: (\d+)$"
         lines = re.findall(told, daemon.log(), re.M)
-        assert lines == [("127.1.2.0/24", "1")]
+        turns = 1 + int((time.monotonic() - start) / NOTES_SECONDS)  # more than one in a slow tool
+        assert lines[0] == ("127.1.2.0/24", "1") and len(lines) <= turns
         for number in range(200):
             with asked(daemon, 6):
                 send(daemon, f"127.2.{number}.1", 6)
+        turns = 1 + int((time.monotonic() - start) / NOTES_SECONDS)
         lines = re.findall(r"^(\S+) is over its rate", daemon.log(), re.M)
-        assert 30 < len(lines) <= 64 and len(set(lines)) == len(lines)
+        assert 30 < len(lines) <= 64 * turns
+        assert turns > 1 or len(set(lines)) == len(lines)
 
 
 def test_status_shows_what_was_dropped():
