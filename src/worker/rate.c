@@ -120,18 +120,33 @@ static unsigned known_places(const struct cells_set *set, uint64_t hash)
 
 /* An empty place of SET, or else the one that is empty soonest: its owner loses least by it. A flood from
  * more sources than there is room for thus makes sources forgotten, and no newcomer refused; what it can make
- * us answer is bounded by the budget. */
-static unsigned soonest_place(const struct cells_set *set, uint64_t now_ns)
+ * us answer is bounded by the budget. But the place with the tag of HASH, if a sibling has just taken one for
+ * it. What was in the place goes to FOUND. */
+static unsigned soonest_place(const struct cells_set *set, uint64_t hash, uint64_t now_ns, uint64_t *found)
 {
     uint64_t least = UINT64_MAX;
     unsigned best = 0;
 
     for (unsigned i = 0; i < CELLS_WAYS; i++) {
-        uint64_t ahead = ahead_ns(atomic_load_explicit(&set->word[i], memory_order_relaxed), now_ns);
-        best = ahead < least ? i : best;
-        least = ahead < least ? ahead : least;
+        uint64_t word = atomic_load_explicit(&set->word[i], memory_order_relaxed);
+        uint64_t rank = same_tag(word, hash) ? 0 : 1 + ahead_ns(word, now_ns);
+        best = rank < least ? i : best;
+        *found = rank < least ? word : *found;
+        least = rank < least ? rank : least;
     }
     return best;
+}
+
+/* The place for HASH in SET, and what is in it. */
+static unsigned place_of(const struct cells_set *set, uint64_t hash, uint64_t now_ns, uint64_t *found)
+{
+    unsigned known = known_places(set, hash);
+
+    if (known == 0)
+        return soonest_place(set, hash, now_ns, found);
+    unsigned at = (unsigned) __builtin_ctz(known);
+    *found = atomic_load_explicit(&set->word[at], memory_order_relaxed);
+    return at;
 }
 
 static struct cells_set *set_of(const struct rate *rate, uint64_t hash)
@@ -146,9 +161,8 @@ static bool charge(struct rate *rate, uint64_t hash, uint64_t now_ns, uint64_t i
     struct cells_set *set = set_of(rate, hash);
 
     for (unsigned i = 0; i < CELLS_TRIES; i++) {
-        unsigned known = known_places(set, hash);
-        unsigned at = known != 0 ? (unsigned) __builtin_ctz(known) : soonest_place(set, now_ns);
-        uint64_t word = atomic_load_explicit(&set->word[at], memory_order_relaxed);
+        uint64_t word = 0;
+        unsigned at = place_of(set, hash, now_ns, &word);
         uint64_t due_ns = interval_ns + (same_tag(word, hash) ? ahead_ns(word, now_ns) : 0);
         if (due_ns > BURST_NS)
             return false;

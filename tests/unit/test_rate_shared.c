@@ -15,10 +15,12 @@
 
 enum {
     WORKERS = 8,
+    PAIR = 2,
     ROUNDS = 5,
     HAMMER_MS = 100,
     DEADLINE_SECONDS = 120, /* for one that does nothing */
-    CALLS = 20000
+    CALLS = 20000,
+    NEWCOMERS = 100000
 };
 #define SOURCE_NS UINT64_C(10000)
 #define BUDGET_NS UINT64_C(10000)
@@ -29,6 +31,8 @@ struct common {
     _Atomic uint64_t asked, admitted, answers, lines, noted;
     uint64_t end_ns;
     unsigned round;
+    _Atomic unsigned arrived; /* of test_newcomer */
+    _Atomic uint8_t of[NEWCOMERS];
 };
 
 static int open_common(void **state)
@@ -52,9 +56,10 @@ static int close_common(void **state)
     return 0;
 }
 
-static void start(struct common *common, void (*work)(struct common *common), pid_t workers[WORKERS])
+static void start_some(struct common *common, void (*work)(struct common *common), pid_t *workers,
+                       unsigned count)
 {
-    for (unsigned i = 0; i < WORKERS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         workers[i] = fork();
         assert_true(workers[i] >= 0);
         if (workers[i] > 0)
@@ -65,13 +70,23 @@ static void start(struct common *common, void (*work)(struct common *common), pi
     }
 }
 
-static void wait_for(const pid_t workers[WORKERS])
+static void start(struct common *common, void (*work)(struct common *common), pid_t workers[WORKERS])
 {
-    for (unsigned i = 0; i < WORKERS; i++) {
+    start_some(common, work, workers, WORKERS);
+}
+
+static void wait_for_some(const pid_t *workers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
         int status;
         assert_int_equal(waitpid(workers[i], &status, 0), workers[i]);
         assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
     }
+}
+
+static void wait_for(const pid_t workers[WORKERS])
+{
+    wait_for_some(workers, WORKERS);
 }
 
 static void hammer(struct common *common)
@@ -97,6 +112,40 @@ static void assert_granted(uint64_t granted, uint64_t asked, uint64_t burst_ns, 
     uint64_t burst = burst_ns / interval_ns, most = (burst_ns + spent_ns) / interval_ns + 1;
 
     assert_in_range(granted, asked < burst ? asked : burst, most + most / 100);
+}
+
+/* Waits until all workers are as far as ROUND. */
+static void meet(struct common *common, unsigned round)
+{
+    common->arrived++;
+    for (unsigned turns = 0; common->arrived < PAIR * (round + 1); turns++)
+        if (turns % 256 == 255)
+            sched_yield(); /* there may be one processor */
+}
+
+static void newcomers(struct common *common)
+{
+    struct source from = source_at("10.0.0.1");
+
+    for (unsigned round = 0; round < NEWCOMERS; round++) {
+        from.address[13] = (uint8_t) (round >> 8);
+        from.address[14] = (uint8_t) round;
+        meet(common, round);
+        for (unsigned i = 0; i < 2; i++)
+            common->of[round] += rate_admit(common->rate, round * 3 * SECOND_NS, from.address, SECOND_NS, 1);
+    }
+}
+
+/* Two who meet a source for the first time at the same moment do not count it in two places. */
+static void test_newcomer(void **state)
+{
+    struct common *common = *state;
+    pid_t workers[WORKERS];
+
+    start_some(common, newcomers, workers, PAIR);
+    wait_for_some(workers, PAIR);
+    for (unsigned round = 0; round < NEWCOMERS; round++)
+        assert_int_equal(common->of[round], 2);
 }
 
 /* However many ask at once, what all of them are granted is what one would be. In some rounds, each with a
@@ -186,8 +235,8 @@ static void test_killed_in_the_middle(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_one_bucket_for_all), TEST(test_one_line_for_all),
-                                       TEST(test_killed_in_the_middle)};
+    const struct CMUnitTest tests[] = {TEST(test_one_bucket_for_all), TEST(test_newcomer),
+                                       TEST(test_one_line_for_all), TEST(test_killed_in_the_middle)};
 
     return cmocka_run_group_tests_name("rate shared", tests, NULL, NULL);
 }
