@@ -11,6 +11,8 @@ from hostile import Datagrams, Deaf, Streams
 from pinging import ANSWERED, BRIEF, NONE, PATIENT, counts, kinds, ping, ping_json
 from watch import SLOW
 
+UNHURRIED = min(SLOW, 5)  # for what is far enough apart, however slow it is
+
 
 # ---- streams in every bad manner ----
 
@@ -100,12 +102,12 @@ def test_wrong_answers_after_greetings(prompt, answer, foreign, gap):
             client.sendall(prompt + answer)
         else:
             client.sendall(prompt)
-            server.pause(gap or 0)
+            server.pause((gap or 0) * UNHURRIED / SLOW)
             server.receive(client)
             client.sendall(answer)
 
     with Streams(manner) as server:
-        done = ping_json("-c", "3", "-i", 0.4 * SLOW, "-W", "20", *server.operands)
+        done = ping_json("-c", "3", "-i", 0.4 * UNHURRIED, "-W", "20", *server.operands)
     assert kinds(done) == [("lost", 1), ("lost", 2), ("lost", 3)]
     assert {event["said"] for event in done.events} == {(prompt + answer).decode()}
     assert counts(done.sides["tcp"]) == {"sent": 3, "lost": 3, **({"foreign": foreign} if foreign else {})}
@@ -119,7 +121,7 @@ def test_wrong_answers_without_a_greeting():
         client.sendall(b"500\n")
 
     with Streams(manner) as server:
-        done = ping_json("-c", "4", "-i", 0.4 * SLOW, "-W", 0.3 * SLOW, *server.operands)
+        done = ping_json("-c", "4", "-i", 0.4 * UNHURRIED, "-W", 0.3 * UNHURRIED, *server.operands)
     assert [event.get("said") for event in done.events] == ["500\n", None, "500\n", "500\n"]
     assert counts(done.sides["tcp"]) == {"sent": 4, "lost": 4, "foreign": 2}
 

@@ -151,7 +151,7 @@ def test_no_time_at_all():
 
 def test_who_comes_while_it_drains():
     """A connection is refused; a datagram is answered for as long as somebody is there who can."""
-    config = {"workers": 1, "listen": [LINES, HELLO, {**SLOW_LINES, "delay": 1.5 * SLOW}], "limits": {"drain_timeout": 60.0}}
+    config = {"workers": 1, "listen": [LINES, HELLO, {**SLOW_LINES, "delay": 1.5 * min(SLOW, 8)}], "limits": {"drain_timeout": 60.0}}
     with Hellod(config) as daemon, daemon.connect("slow").greeted() as client, daemon.datagrams() as other:
         client.send(b"Eve\n")
         settled(daemon, live=1)
