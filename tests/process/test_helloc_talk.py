@@ -614,7 +614,7 @@ def test_utf8_without_a_locale(daemon, home):
     with Terminal(*operands(daemon, "greeting"), env={**home, "LC_ALL": "C"}) as terminal:
         terminal.wait_for(rb"Your input: ")
         terminal.type("Жанна\x7fа\r")
-        terminal.wait_for("From server: Hello, Жанна!".encode())
+        terminal.wait_for("From server: Hello, Жанна!\r\nYour input: ".encode())
         terminal.type("\x04")
         assert terminal.wait_end() == DONE
 
@@ -623,7 +623,7 @@ def test_bytes_that_are_no_text_are_not_typed(daemon, home):
     with Terminal(*operands(daemon, "greeting"), env=home) as terminal:
         terminal.wait_for(rb"Your input: ")
         terminal.type(b"A\xff\xc3d\xe2\x82a\r")
-        terminal.wait_for(rb"From server: Hello, Ada!")
+        terminal.wait_for(rb"From server: Hello, Ada!\r\nYour input: ")
         terminal.type("\x04")
         assert terminal.wait_end() == DONE
 

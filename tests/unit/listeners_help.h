@@ -89,8 +89,8 @@ static inline uint16_t port_of(int fd)
     return addr_port((const struct sockaddr *) &address);
 }
 
-/* A port that is free on all addresses. One that the kernel finds for a single address may be taken on others,
- * by connections of anybody's that are in TIME_WAIT there. */
+/* A port that is free on all addresses. One that the kernel finds for a single address may be taken on
+ * others, by connections of anybody's that are in TIME_WAIT there. */
 static inline uint16_t free_port(void)
 {
     struct sockaddr_in6 all = {.sin6_family = AF_INET6};
