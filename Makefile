@@ -183,7 +183,7 @@ lint:
 format:
 	find src tests -name '*.[ch]' -exec clang-format -i {} +
 
-#: make sanitize     all tests under ASan and UBSan, and under valgrind
+#: make sanitize     all tests under ASan and UBSan, most under valgrind
 sanitize:
 	@packaging/install-needs sanitize
 	@tests/sanitize/run $(BUILD)
