@@ -150,6 +150,20 @@ def test_what_else_happens_around_a_kill_breaks_a_promise(killed, what, asked, p
     assert len(killed.broken()) == 1
 
 
+@pytest.mark.parametrize("ends, seconds, cuts, broken", [
+    (1500, 0.001, 3, 0),
+    (1500, 0.001, 4, 1),  # that is no chance any more
+    (1500, 0.003, 1, 1),  # it was heard, and not answered
+    (499, 0.001, 1, 1),
+])  # fmt: skip
+def test_few_questions_may_meet_the_end_on_their_way(ends, seconds, cuts, broken):
+    ledger = Ledger("test", {})
+    ledger.tally = {"long connections ended by a clean close": ends}
+    for number in range(cuts):
+        ledger.take(incident("cut", 9.95, port=number, seconds=seconds))
+    assert len(ledger.broken()) == broken
+
+
 def test_a_killed_worker_had_one_batch_in_its_hands(killed):
     for _ in range(BATCH + 2):
         killed.take(incident("lost", 9.99))
