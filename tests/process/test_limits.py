@@ -186,9 +186,8 @@ def silent_since(start):
 
 def test_longest_silent_makes_room():
     with Hellod({"workers": 1, "listen": [LINES], "limits": {"connections": 2}}) as daemon:
-        speaks, silent = daemon.connect().greeted(), daemon.connect()
-        start = time.monotonic()
-        silent.greeted()
+        speaks, start = daemon.connect().greeted(), time.monotonic()
+        silent = daemon.connect().greeted()
         refused_so_far = 0
 
         def comes():
@@ -202,7 +201,7 @@ def test_longest_silent_makes_room():
             return None
 
         newcomer = wait_until(comes, 5, "a newcomer to be admitted")
-        assert time.monotonic() - start >= 1  # who was just greeted stays
+        assert time.monotonic() - start >= 0.99  # who was just greeted stays; the worker's clock has ticks of 4 ms
         newcomer.expect(PROMPT[1:])
         hears(silent, IDLE)
         for client in (newcomer, speaks):
