@@ -21,14 +21,18 @@ enum {
 
 static const struct check_question question = {{"CHECK-1", 7}, {"Hello, CHECK-1!", 15}};
 
-/* A datagram socket on 127.0.0.1, which becomes the next address of TARGET. */
-static int add_server(struct target *target)
+/* A datagram socket on the loopback address HOST (host order), which becomes the next address of TARGET. Who
+ * receives from it gives up in time, so that a question that never comes is a failed test and not a stuck
+ * one. */
+static int add_at(struct target *target, in_addr_t host)
 {
     struct target_address *address = &target->addresses[target->count++];
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
+    struct timeval patience = {.tv_sec = LONG_MS / 1000};
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
     assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     assert_int_equal(bind(fd, (struct sockaddr *) &own, sizeof(own)), 0);
     address->length = sizeof(address->store);
     assert_int_equal(getsockname(fd, &address->any, &address->length), 0);
@@ -37,10 +41,16 @@ static int add_server(struct target *target)
     return fd;
 }
 
-/* An address of TARGET where nobody is. */
+static int add_server(struct target *target)
+{
+    return add_at(target, INADDR_LOOPBACK);
+}
+
+/* An address of TARGET where nobody is. It is not one of the servers', who could be given the port that was
+ * just free. */
 static void add_nobody(struct target *target)
 {
-    close(add_server(target));
+    close(add_at(target, INADDR_LOOPBACK + 1 + target->count));
 }
 
 /* Answers the first datagram on the socket at CONTEXT. */
