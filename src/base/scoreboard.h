@@ -32,6 +32,7 @@
     X(closed_write, "connections closed: the client did not read its answers")                     \
     X(closed_drain, "connections closed: the worker was told to go")                               \
     X(closed_killed, "connections lost: their worker died")                                        \
+    X(crossed, "connections whose client said more while it was told the end")                     \
     X(messages, "messages received on connections")                                                \
     X(answers, "answers given on connections")                                                     \
     X(datagrams, "datagrams received")                                                             \

@@ -223,10 +223,11 @@ static int give_up_root(const struct config *config)
 
 static void log_totals(const struct scoreboard *scoreboard)
 {
-    log_info("served %llu connections, %llu answers on them, and %llu datagrams",
+    log_info("served %llu connections, %llu answers on them, and %llu datagrams; %llu clients spoke too late",
              (unsigned long long) scoreboard_total(scoreboard, COUNTER_accepted),
              (unsigned long long) scoreboard_total(scoreboard, COUNTER_answers),
-             (unsigned long long) scoreboard_total(scoreboard, COUNTER_datagram_answers));
+             (unsigned long long) scoreboard_total(scoreboard, COUNTER_datagram_answers),
+             (unsigned long long) scoreboard_total(scoreboard, COUNTER_crossed));
 }
 
 static int set_up_control(struct master *master)

@@ -16,7 +16,8 @@ enum {                 /* conn.flags */
     CONN_END = 4,      /* the client has sent end of file */
     CONN_RIPE = 8,     /* the next message has waited for its delay */
     CONN_LINGERS = 16, /* closed for our part; what still comes is thrown away */
-    CONN_SPOKE = 32    /* the client has sent a message */
+    CONN_SPOKE = 32,   /* the client has sent a message */
+    CONN_CROSSED = 64  /* and one that met our end on its way, or came behind it */
 };
 
 /* Sets how many connections count against the worker's limit, here and on the scoreboard. */

@@ -60,10 +60,29 @@ void stream_close(struct worker *worker)
     free(worker->out);
 }
 
-/* Throws away what a client still sends to a connection that is closed for our part. */
-static void discard(struct worker *worker, struct conn *conn)
+/* The conversation was ended by us, not by what the client said or did. */
+static bool is_our_end(const struct conn *conn)
+{
+    return conn->cause == COUNTER_closed_drain || conn->cause == COUNTER_closed_idle ||
+           conn->cause == COUNTER_closed_evicted;
+}
+
+/* Throws away what a client still sends to a connection that is closed for our part. Returns what recv(2)
+ * does. */
+static ssize_t discard(struct worker *worker, struct conn *conn)
 {
     ssize_t got = recv(conn->fd, worker->in, worker->in_size, MSG_DONTWAIT);
+
+    if (got > 0 && is_our_end(conn) && !(conn->flags & CONN_CROSSED)) {
+        conn->flags |= CONN_CROSSED;
+        score_add(worker->score, COUNTER_crossed, 1);
+    }
+    return got;
+}
+
+static void lingering_event(struct worker *worker, struct conn *conn)
+{
+    ssize_t got = discard(worker, conn);
 
     if (got == 0 || (got < 0 && !connection_is_later(errno)))
         connection_close(worker, conn, COUNTER_closed_reset);
@@ -72,7 +91,7 @@ static void discard(struct worker *worker, struct conn *conn)
 void stream_event(struct worker *worker, struct conn *conn, uint32_t events)
 {
     if (conn->flags & CONN_LINGERS)
-        discard(worker, conn);
+        lingering_event(worker, conn);
     else if (events & conn->interest & EPOLLIN)
         turn_readable(worker, conn);
     else if (events & conn->interest & EPOLLOUT)
@@ -214,6 +233,7 @@ static void deadline(struct worker *worker, struct conn *conn, unsigned list)
     } else if (list == LIST_WRITE) {
         connection_close(worker, conn, COUNTER_closed_write);
     } else if (list == LIST_LINGER) {
+        discard(worker, conn);
         connection_close(worker, conn, COUNTER_closed_reset);
     } else {
         conn->flags |= CONN_RIPE;
@@ -281,6 +301,9 @@ void stream_close_all(struct worker *worker)
     struct conn *conn;
 
     for (unsigned list = 0; list < worker->conns.lists; list++)
-        while ((conn = conns_first(&worker->conns, list)) != NULL)
+        while ((conn = conns_first(&worker->conns, list)) != NULL) {
+            if (list == LIST_LINGER)
+                discard(worker, conn);
             connection_close(worker, conn, COUNTER_closed_drain);
+        }
 }

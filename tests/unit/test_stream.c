@@ -88,8 +88,36 @@ static void test_idle(void **state)
     pass(1); /* it never closes */
     assert_int_equal(worker.live, 0);
     assert_total(COUNTER_closed_idle, 2);
+    assert_total(COUNTER_crossed, 0);
     assert_int_equal(stream_deadline(&worker), UINT64_MAX);
     close(other);
+}
+
+/* A client is counted once, whatever it says behind the end; and by the last look at the latest. */
+static void test_questions_that_cross_the_end(void **state)
+{
+    int client = connect_to(LINES), late = connect_to(LINES), quiet = connect_to(LINES);
+
+    (void) state;
+    pass(IDLE_MS);
+    say(client, "Bob\n");
+    say(client, "Bob\n");
+    assert_total(COUNTER_crossed, 1);
+    assert_int_equal(send(late, "Bob\n", 4, 0), 4);
+    worker.now_ms += LINGERING_MS;
+    stream_timers(&worker);
+    assert_total(COUNTER_crossed, 2);
+    assert_total(COUNTER_closed_idle, 3);
+    close(client);
+    close(late);
+    close(quiet);
+    client = connect_to(LINES);
+    stream_end_all(&worker);
+    assert_int_equal(send(client, "Bob\n", 4, 0), 4);
+    stream_close_all(&worker);
+    assert_total(COUNTER_crossed, 3);
+    assert_total(COUNTER_messages, 0);
+    close(client);
 }
 
 static void test_delay(void **state)
@@ -392,6 +420,7 @@ int main(void)
         TEST(test_more_behind_the_farewell),
         TEST(test_half_close),
         TEST(test_idle),
+        TEST(test_questions_that_cross_the_end),
         TEST(test_delay),
         TEST(test_too_long),
         TEST(test_client_that_does_not_read),
