@@ -8,6 +8,7 @@ This file must not know what is asked of the daemon, nor what becomes of the ans
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import sys
@@ -97,6 +98,7 @@ class Service:
         self.folder.chmod(0o755)
         self.manager = Manager()
         self.process = None
+        self.crossed = 0  # questions that met the end of their connection, as those that have ended counted them
 
     def __enter__(self):
         self.manager.__enter__()
@@ -138,6 +140,7 @@ class Service:
         code = self.process.wait(20)
         assert code == EXIT_OK, f"exit code {code}; the log:\n{self.process.log()}"
         self.process.assert_clean()
+        self.crossed += int(re.search(r"served .*; (\d+) clients spoke too late", self.process.log())[1])
 
     def restart(self):
         self.stop()

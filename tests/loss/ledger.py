@@ -24,18 +24,15 @@ LOAD = Path(__file__).with_name("load.py")
 # What a worker receives in one go (src/worker/batch.h): as many datagrams can be gone with it.
 BATCH = 64
 HANDS_SECONDS = 1.0  # so long a datagram may have been on its way to a worker that is killed
-# A server that ends a connection looks for a question first. One that comes between this look and the end has met it on
-# its way: nobody can answer it, and its sender sees the end at once. The gap is one system call, and seldom hit: in
-# fewer than one of so many ends that were said.
-CROSSING_SECONDS, ENDS_A_CROSSING = 0.002, 500
 
 # What the load itself is to blame for makes a phase worthless; the kernel's full queues are no fault of the server's
-# making either, but what they lose is lost. "crossed" breaks no promise: see load.py.
-BREAKING = ("refused", "reset", "cut", "timeout", "altered", "lost", "doubled", "late", "overflow", "own")
+# making either, but what they lose is lost. "crossed" breaks no promise: see Ledger.crossed.
+BREAKING = ("refused", "reset", "cut", "unmissed", "timeout", "altered", "lost", "doubled", "late", "overflow", "own")
 MEANINGS = {
     "refused": "refused",
     "reset": "reset",
     "cut": "ended before the answer",
+    "unmissed": "questions read after the end that nobody asked",
     "timeout": "connections that waited in vain",
     "altered": "wrong answers",
     "lost": "datagrams lost",
@@ -54,13 +51,19 @@ class Killed:
 
 
 class Ledger:
-    """.incidents is a list of what load.py's note() says; .tally, .longest its totals at the end."""
+    """.incidents is a list of what load.py's note() says; .tally, .longest its totals at the end.
+
+    A server that ends a connection looks for a question first. One that comes between this look and the end, or behind
+    it, has met it on its way, and nobody can answer it. Who serves reads on until the client has closed too, and
+    counts the connections on which something came: .crossed is what it has counted. As many clients must have found
+    the end in place of an answer, not one more and not one less."""
 
     def __init__(self, name, plan):
         self.name, self.plan = name, plan
         self.incidents, self.tally, self.longest = [], {}, {}
         self.deeds = []  # (time, what): in order
         self.killed = []
+        self.crossed = 0
         self.seconds = 0.0
         self._running = threading.Event()
         self._over = False
@@ -143,26 +146,30 @@ class Ledger:
                     return killed
         return None
 
-    @staticmethod
-    def _may_have_crossed(incident):
-        seconds = incident["when"] - incident["asked"]
-        return (incident["what"], incident["kind"]) == ("cut", "long") and seconds < CROSSING_SECONDS
+    def _crossings(self, ended):
+        """The incidents ENDED, in which clients found the end of a long connection in place of an answer, called by
+        what they are."""
+        ended.sort(key=lambda incident: incident["when"] - incident["asked"])
+        found = [{**one, "what": "crossed" if place < self.crossed else "cut"} for place, one in enumerate(ended)]
+        if len(ended) < self.crossed:
+            now = time.monotonic()
+            found.append({"what": "unmissed", "kind": "long", "asked": now, "since": now, "when": now, "port": 0,
+                          "text": "the server says so", "count": self.crossed - len(ended)})  # fmt: skip
+        return found
 
     def explained(self):
         """How many incidents of each kind were in the hands of a killed worker, and the list of the others."""
-        explained, others = collections.Counter(), []
-        crossings = self.tally.get("long connections ended by a clean close", 0) // ENDS_A_CROSSING
+        explained, others, ended = collections.Counter(), [], []
         for killed in self.killed:
             killed.datagrams = 0
         for incident in self.incidents:
             if self._killer(incident):
                 explained[incident["what"]] += incident["count"]
-            elif crossings > 0 and self._may_have_crossed(incident):
-                crossings -= 1
-                others.append({**incident, "what": "crossed"})
+            elif incident["kind"] == "long" and incident["what"] in ("cut", "crossed"):
+                ended.append(incident)
             else:
                 others.append(incident)
-        return explained, others
+        return explained, others + self._crossings(ended)
 
     def broken(self):
         """The incidents that break a promise."""

@@ -150,18 +150,21 @@ def test_what_else_happens_around_a_kill_breaks_a_promise(killed, what, asked, p
     assert len(killed.broken()) == 1
 
 
-@pytest.mark.parametrize("ends, seconds, cuts, broken", [
-    (1500, 0.001, 3, 0),
-    (1500, 0.001, 4, 1),  # that is no chance any more
-    (1500, 0.003, 1, 1),  # it was heard, and not answered
-    (499, 0.001, 1, 1),
+@pytest.mark.parametrize("found, read, broken", [
+    ("", 0, []),
+    ("cut crossed cut", 3, []),
+    ("crossed", 0, ["cut"]),  # it was heard, and not answered
+    ("cut cut crossed", 2, ["cut"]),
+    ("cut", 2, ["unmissed"]),  # somebody was answered nothing, and does not know
+    ("", 1, ["unmissed"]),
 ])  # fmt: skip
-def test_few_questions_may_meet_the_end_on_their_way(ends, seconds, cuts, broken):
+def test_as_many_find_the_end_as_the_server_knows_of(found, read, broken):
     ledger = Ledger("test", {})
-    ledger.tally = {"long connections ended by a clean close": ends}
-    for number in range(cuts):
-        ledger.take(incident("cut", 9.95, port=number, seconds=seconds))
-    assert len(ledger.broken()) == broken
+    ledger.crossed = read
+    for number, what in enumerate(found.split()):
+        ledger.take(incident(what, 9.95, port=number))
+    assert [one["what"] for one in ledger.broken()] == broken
+    assert dict(ledger.figures())["questions that met such a close on their way"] == min(read, len(found.split()))
 
 
 def test_a_killed_worker_had_one_batch_in_its_hands(killed):
