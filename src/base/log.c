@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/journal.h"
+#include "base/quote.h"
 
 enum {
     LIMIT_INTERVAL_MS = 10000
@@ -81,29 +82,6 @@ void log_count_losses(_Atomic uint64_t *counter)
     sink.losses = counter;
 }
 
-/* Copies TEXT to OUT with control characters as \xNN; returns the bytes written, at most ROOM. */
-static size_t escape(const char *text, char *out, size_t room)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t used = 0;
-
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char) *text;
-        bool control = byte < 0x20 || byte == 0x7f;
-        if (used + (control ? 4 : 1) > room)
-            break;
-        if (!control) {
-            out[used++] = *text;
-            continue;
-        }
-        out[used++] = '\\';
-        out[used++] = 'x';
-        out[used++] = digits[byte >> 4];
-        out[used++] = digits[byte & 15];
-    }
-    return used;
-}
-
 static void write_line(const char *line, size_t length)
 {
     ssize_t written;
@@ -129,7 +107,7 @@ compose(char *line, size_t *prefix, enum log_level level, const char *format, va
     vsnprintf(text, sizeof(text), format, arguments);
     *prefix = (size_t) (sink.is_terminal ? snprintf(line, LOG_LINE_MAX, "hellod: ")
                                          : snprintf(line, LOG_LINE_MAX, "<%d>", (int) level));
-    return *prefix + escape(text, line + *prefix, LOG_LINE_MAX - *prefix - 1);
+    return *prefix + quote_copy(text, line + *prefix, LOG_LINE_MAX - *prefix - 1);
 }
 
 static void __attribute__((format(printf, 3, 0)))

@@ -50,7 +50,8 @@ void log_copy_errors(FILE *copy);
  * nowhere. */
 void log_count_losses(_Atomic uint64_t *counter);
 
-/* Writes one line, printf(3) format without newline; control characters in it are written as \xNN. */
+/* Writes one line, printf(3) format without newline; what is no UTF-8 in it and control characters, C1 too,
+ * are written as \xNN. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* log_line() for EVENT. The journal gets it with EVENT's id; it is a line like others when standard error is

@@ -51,6 +51,35 @@ void quote_show(FILE *out, const char *text)
     print(out, text, "");
 }
 
+/* Writes the byte at TEXT to OUT, which has room for it, as \xNN. */
+static void write_escape(const char *text, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char byte = (unsigned char) *text;
+
+    memcpy(out, "\\x", 2);
+    out[2] = digits[byte >> 4];
+    out[3] = digits[byte & 15];
+}
+
+size_t quote_copy(const char *text, char *out, size_t room)
+{
+    size_t used = 0;
+
+    while (*text != '\0') {
+        size_t bytes = quote_character(text), needed = bytes == 0 ? 4 : bytes;
+        if (used + needed > room)
+            break;
+        if (bytes == 0)
+            write_escape(text, out + used);
+        else
+            memcpy(out + used, text, bytes);
+        text += bytes == 0 ? 1 : bytes;
+        used += needed;
+    }
+    return used;
+}
+
 void quote_print(FILE *out, const char *text)
 {
     fputc('"', out);

@@ -14,6 +14,10 @@ size_t quote_character(const char *text);
  * of valid UTF-8 and leaves a terminal alone. */
 void quote_show(FILE *out, const char *text);
 
+/* Copies TEXT to OUT as quote_show() writes it, as far as it fits into ROOM bytes, and without a NUL; returns
+ * the bytes written. A character is there whole or not at all. */
+size_t quote_copy(const char *text, char *out, size_t room);
+
 /* Writes TEXT to OUT in double quotes, as quote_show() does and with \" and \\ for quotes and backslashes, so
  * that quote_parse() finds the very bytes again. */
 void quote_print(FILE *out, const char *text);

@@ -149,6 +149,11 @@ static void test_control_characters(void **state)
     log_to(ends[1]);
     log_info("%s", "a\nb\r\tc\x01\x1f\x7f~ \\ J\xC3\xBCrgen\n");
     assert_string_equal(read_all(ends[0]), "<6>a\\x0ab\\x0d\\x09c\\x01\\x1f\\x7f~ \\ J\xC3\xBCrgen\\x0a\n");
+    /* C1 ones, which some terminals obey as well, and what is no UTF-8: a name of a local client may be any
+     * bytes. */
+    log_info("%s", "\xC2\x9B"
+                   "31m \xFF\xC3 \xED\xA0\x80");
+    assert_string_equal(read_all(ends[0]), "<6>\\xc2\\x9b31m \\xff\\xc3 \\xed\\xa0\\x80\n");
     log_info("%s", "");
     assert_string_equal(read_all(ends[0]), "<6>\n");
     close(ends[0]);

@@ -57,6 +57,22 @@ static void test_show(void **state)
     free(made);
 }
 
+/* What does not fit is left out from a whole character on. */
+static void test_copy(void **state)
+{
+    static const char text[] = "a\xc3\xa9\x9b\xf0\x9f\x98\x80z", shown[] = "a\xc3\xa9\\x9b\xf0\x9f\x98\x80z";
+    static const size_t ends[] = {0, 1, 1, 3, 3, 3, 3, 7, 7, 7, 7, 11, 12, 12};
+
+    (void) state;
+    for (size_t room = 0; room < sizeof(ends) / sizeof(ends[0]); room++) {
+        char out[16];
+        memset(out, '#', sizeof(out));
+        assert_int_equal(quote_copy(text, out, room), ends[room]);
+        assert_memory_equal(out, shown, ends[room]);
+        assert_int_equal(out[ends[room]], '#');
+    }
+}
+
 static void test_parse(void **state)
 {
     (void) state;
@@ -188,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_show),
+        cmocka_unit_test(test_copy),
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_parse_word_alone),
         cmocka_unit_test(test_parse_refuses),
