@@ -21,7 +21,9 @@ static struct {
     int fd;
     bool is_socket;   /* the journal's stream: written with send(2), which can be told not to wait */
     bool is_terminal; /* for people: no syslog prefix */
-    bool is_journal;  /* takes events with their ids */
+    bool is_journal;  /* takes events with their ids and fields */
+    bool is_worker;   /* all lines are of this one: */
+    struct fields_worker worker;
     enum log_level level;
     _Atomic uint64_t *losses;
     char last_error[LOG_LINE_MAX];
@@ -37,6 +39,8 @@ void log_open(void)
         return;
     sink.is_socket = S_ISSOCK(status.st_mode);
     sink.is_journal = journal_has(STDERR_FILENO);
+    if (sink.is_journal)
+        journal_open();
     if (!S_ISFIFO(status.st_mode) && !sink.is_terminal)
         return;
     /* O_NONBLOCK belongs to the open file, which we share with our parent and its other children. A
@@ -77,6 +81,14 @@ void log_copy_errors(FILE *copy)
     sink.copy = copy;
 }
 
+void log_set_worker(uint32_t slot, uint32_t generation)
+{
+    sink.is_worker = true;
+    sink.worker = (struct fields_worker){.slot = slot, .generation = generation, .pid = getpid()};
+    if (sink.is_journal)
+        journal_open();
+}
+
 void log_count_losses(_Atomic uint64_t *counter)
 {
     sink.losses = counter;
@@ -110,8 +122,21 @@ compose(char *line, size_t *prefix, enum log_level level, const char *format, va
     return *prefix + quote_copy(text, line + *prefix, LOG_LINE_MAX - *prefix - 1);
 }
 
-static void __attribute__((format(printf, 3, 0)))
-put(enum log_level level, enum event event, const char *format, va_list arguments)
+/* Whether the journal has taken the LENGTH bytes of TEXT. */
+static bool tell_journal(enum log_level level, enum event event, const struct fields *about, const char *text,
+                         size_t length)
+{
+    struct fields fields = about != NULL ? *about : (struct fields){0};
+
+    if (!sink.is_journal)
+        return false;
+    if (fields.worker == NULL && sink.is_worker)
+        fields.worker = &sink.worker;
+    return journal_send(event, (int) level, &fields, text, length);
+}
+
+static void __attribute__((format(printf, 4, 0)))
+put(enum log_level level, enum event event, const struct fields *about, const char *format, va_list arguments)
 {
     char line[LOG_LINE_MAX];
     int saved = errno;
@@ -123,8 +148,10 @@ put(enum log_level level, enum event event, const char *format, va_list argument
     if (level == LOG_LEVEL_ERROR)
         snprintf(sink.last_error, sizeof(sink.last_error), "%.*s", (int) (length - prefix), line + prefix);
     line[length] = '\n';
-    if (event == EVENT_NONE || !sink.is_journal ||
-        !journal_send(event, (int) level, line + prefix, length - prefix))
+    /* What is only a line is left to the stream: the journal knows of that which unit it is of, also when the
+     * process has ended by the time it looks. */
+    bool more = event != EVENT_NONE || about != NULL || sink.is_worker;
+    if (!more || !tell_journal(level, event, about, line + prefix, length - prefix))
         write_line(line, length + 1);
     if (level == LOG_LEVEL_ERROR && sink.copy != NULL)
         fwrite(line + prefix, 1, length + 1 - prefix, sink.copy);
@@ -136,16 +163,16 @@ void log_line(enum log_level level, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    put(level, EVENT_NONE, format, arguments);
+    put(level, EVENT_NONE, NULL, format, arguments);
     va_end(arguments);
 }
 
-void log_event(enum log_level level, enum event event, const char *format, ...)
+void log_event(enum log_level level, enum event event, const struct fields *about, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    put(level, event, format, arguments);
+    put(level, event, about, format, arguments);
     va_end(arguments);
 }
 
@@ -156,12 +183,12 @@ void log_to_journal(enum log_level level, enum event event, const char *format, 
     va_list arguments;
     size_t prefix;
 
-    if (level > sink.level || !sink.is_journal)
+    if (level > sink.level)
         return;
     va_start(arguments, format);
     size_t length = compose(line, &prefix, level, format, arguments);
     va_end(arguments);
-    journal_send(event, (int) level, line + prefix, length - prefix);
+    tell_journal(level, event, NULL, line + prefix, length - prefix);
     errno = saved;
 }
 

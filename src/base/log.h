@@ -1,10 +1,10 @@
 /* The log: one line an event, to standard error, and never a wait.
  *
  * The only module that knows where lines go: a terminal gets "hellod: text", anything else the syslog prefix
- * of sd-daemon(3), "<6>text", which the journal takes for the level. Events that an operator may look up go
- * to the journal itself, with their ids, when standard error is its stream. A line that cannot be written at
- * once is counted and dropped, because a full pipe or a stopped journal must not hold the service up. Every
- * function keeps errno. */
+ * of sd-daemon(3), "<6>text", which the journal takes for the level. Events that an operator may look up, and
+ * lines of workers, go to the journal itself, with ids and fields, when standard error is its stream. A line
+ * that cannot be written at once is counted and dropped, because a full pipe or a stopped journal must not
+ * hold the service up. Every function keeps errno. */
 #ifndef HELLOD_BASE_LOG_H
 #define HELLOD_BASE_LOG_H
 
@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/events.h"
+#include "base/fields.h"
 
 enum log_level { /* the numbers of syslog(3) */
     LOG_LEVEL_ERROR = 3,
@@ -46,6 +47,10 @@ const char *log_level_name(enum log_level level);
  * what fails; NULL: no more. */
 void log_copy_errors(FILE *copy);
 
+/* For a worker, as long as it may still make sockets: from now on all lines of this process are of the one in
+ * SLOT of GENERATION. */
+void log_set_worker(uint32_t slot, uint32_t generation);
+
 /* From now on lost lines are counted at COUNTER, which this process alone writes; NULL: they are counted
  * nowhere. */
 void log_count_losses(_Atomic uint64_t *counter);
@@ -54,10 +59,12 @@ void log_count_losses(_Atomic uint64_t *counter);
  * are written as \xNN. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* log_line() for EVENT. The journal gets it with EVENT's id; it is a line like others when standard error is
- * not the journal's stream, or when the journal does not take it at once. */
-void log_event(enum log_level level, enum event event, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* log_line() for EVENT, which is about what ABOUT says; EVENT_NONE: for one that needs no explanation, NULL:
+ * about nothing further. The journal gets it with EVENT's id and the fields of ABOUT, among them this worker
+ * if it names none; it is a line like others when standard error is not the journal's stream, or when the
+ * journal does not take it at once. */
+void log_event(enum log_level level, enum event event, const struct fields *about, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Tells the journal alone of EVENT, if standard error is its stream and it takes it at once: for what lines
  * have said already. Of a process that ends right after, the journal may not find out any more which unit it

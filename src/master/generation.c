@@ -177,6 +177,8 @@ static bool hopeless(const struct generation *generation)
 static void mourn(struct slot *slot, const char *how, uint64_t lived_ms)
 {
     const struct generation *generation = slot->owner;
+    const struct fields_worker worker = slot_worker(slot);
+    const struct fields about = {.worker = &worker};
     uint64_t delay_ms = respawn_after(&slot->respawn, clock_ms(), lived_ms);
 
     if (generation->state == GENERATION_DRAINING)
@@ -186,7 +188,7 @@ static void mourn(struct slot *slot, const char *how, uint64_t lived_ms)
         log_warning("worker %u of generation %u (pid %d) %s", slot->number, slot->generation, (int) slot->pid,
                     how);
     else
-        log_event(LOG_LEVEL_WARNING, EVENT_WORKER_DIED,
+        log_event(LOG_LEVEL_WARNING, EVENT_WORKER_DIED, &about,
                   "worker %u (pid %d) %s after %llu ms; the next one starts %s", slot->number,
                   (int) slot->pid, how, (unsigned long long) lived_ms,
                   delay_ms == 0 ? "at once" : "after a pause");

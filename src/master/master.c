@@ -51,7 +51,8 @@ static void on_ready(void *owner)
     }
     master->ready = true;
     listeners_store(&world_of(master)->listeners);
-    log_event(LOG_LEVEL_INFO, EVENT_READY, "ready: %u workers", world_of(master)->prepared.plan.workers);
+    log_event(LOG_LEVEL_INFO, EVENT_READY, NULL, "ready: %u workers",
+              world_of(master)->prepared.plan.workers);
     notify_ready(watch_status(&master->watch));
 }
 
@@ -115,7 +116,7 @@ static void stop(struct master *master, const char *why)
     }
     master->stopping = true;
     notify_stopping("finishing conversations", drain_ms + STOP_GRACE_MS);
-    log_event(LOG_LEVEL_INFO, EVENT_STOPPING, "%s: finishing %llu connections within %u ms", why,
+    log_event(LOG_LEVEL_INFO, EVENT_STOPPING, NULL, "%s: finishing %llu connections within %u ms", why,
               (unsigned long long) scoreboard_live(&master->scoreboard), drain_ms);
     pool_drain(master->pool, drain_ms);
     /* Nobody waits in a queue for a service that goes. What the service manager holds as well stays open, for

@@ -48,10 +48,10 @@ static void finish(struct reload *reload, enum reload_result result)
     reload->ended_ms = clock_ms();
     if (result == RELOAD_OK) {
         reload->reason[0] = '\0';
-        log_event(LOG_LEVEL_INFO, EVENT_RELOADED, "reload %llu done: %u workers",
+        log_event(LOG_LEVEL_INFO, EVENT_RELOADED, NULL, "reload %llu done: %u workers",
                   (unsigned long long) reload->number, reload->current->prepared.plan.workers);
     } else {
-        log_event(LOG_LEVEL_ERROR, EVENT_RELOAD_FAILED,
+        log_event(LOG_LEVEL_ERROR, EVENT_RELOAD_FAILED, NULL,
                   "reload %llu failed: the configuration in force stays",
                   (unsigned long long) reload->number);
     }

@@ -33,7 +33,9 @@ static void tell_violation(struct slot *slot, uint32_t number)
         return;
     slot->broke_out = true;
     confine_call_name(number, name);
-    log_event(LOG_LEVEL_ERROR, EVENT_SANDBOX_VIOLATION,
+    const struct fields_worker worker = slot_worker(slot);
+    const struct fields about = {.worker = &worker};
+    log_event(LOG_LEVEL_ERROR, EVENT_SANDBOX_VIOLATION, &about,
               "worker %u (pid %d) tried the system call %s, which the sandbox forbids", slot->number,
               (int) slot->pid, name);
     if (slot->state != SLOT_STARTING)
@@ -251,8 +253,9 @@ bool slot_check_stuck(struct slot *slot)
 {
     if (slot->state == SLOT_EMPTY)
         return false; /* and its plan may be gone */
+    const struct fields_worker worker = slot_worker(slot);
     const struct scoreboard *scoreboard = slot->plan->scoreboard;
     const struct score *score = &scoreboard->blocks[scoreboard_index(slot->generation, slot->number)];
 
-    return stuck_check(&slot->stuck, slot->pid, atomic_load(&score->beat), clock_ms());
+    return stuck_check(&slot->stuck, &worker, atomic_load(&score->beat), clock_ms());
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/fields.h"
 #include "base/link.h"
 #include "master/respawn.h"
 #include "master/stuck.h"
@@ -50,6 +51,12 @@ struct slot {
     bool tried;     /* a worker was forked into it, or could not be */
     struct stuck stuck;
 };
+
+/* The worker of SLOT, the last one if it is empty, for the log. */
+static inline struct fields_worker slot_worker(const struct slot *slot)
+{
+    return (struct fields_worker){.slot = slot->number, .generation = slot->generation, .pid = slot->pid};
+}
 
 /* Forks a worker into SLOT, which is empty. Returns 0; or a negative errno, and then it is still empty. */
 int slot_fill(struct slot *slot);

@@ -24,14 +24,16 @@ bool stuck_judge(struct stuck *stuck, uint64_t beat, uint64_t cpu_ms)
     return false;
 }
 
-bool stuck_check(struct stuck *stuck, pid_t pid, uint64_t beat, uint64_t now_ms)
+bool stuck_check(struct stuck *stuck, const struct fields_worker *worker, uint64_t beat, uint64_t now_ms)
 {
+    const struct fields about = {.worker = worker};
+    pid_t pid = worker->pid;
     uint64_t cpu_ms = stuck_cpu_ms(pid);
 
     if (!stuck_judge(stuck, beat, cpu_ms))
         return false;
     if (stuck->aborted_ms == 0) {
-        log_event(LOG_LEVEL_ERROR, EVENT_WORKER_STUCK,
+        log_event(LOG_LEVEL_ERROR, EVENT_WORKER_STUCK, &about,
                   "worker (pid %d) is stuck: no pass of its loop in %llu ms of processor time since pass "
                   "%llu; aborting it",
                   (int) pid, (unsigned long long) (cpu_ms - stuck->cpu_ms), (unsigned long long) beat);

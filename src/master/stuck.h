@@ -2,13 +2,15 @@
  *
  * A heartbeat that stands still is no proof: an idle worker beats seldom, and one that is stopped, starved or
  * on a machine that sleeps does not beat at all. Only a worker that gets processor time and does not beat is
- * stuck (failures 30 and 34). It knows processes by number, and no slots. */
+ * stuck (failures 30 and 34). It knows workers by their process. */
 #ifndef HELLOD_MASTER_STUCK_H
 #define HELLOD_MASTER_STUCK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "base/fields.h"
 
 enum {
     STUCK_CPU_MS =
@@ -31,9 +33,9 @@ uint64_t stuck_cpu_ms(pid_t pid);
  * its beat was last seen to change. */
 bool stuck_judge(struct stuck *stuck, uint64_t beat, uint64_t cpu_ms);
 
-/* Looks at worker PID at NOW_MS. One that is stuck is logged and sent SIGABRT, and SIGKILL if it is still
+/* Looks at WORKER at NOW_MS. One that is stuck is logged and sent SIGABRT, and SIGKILL if it is still
  * there STUCK_KILL_MS later. Returns whether it is stuck. */
-bool stuck_check(struct stuck *stuck, pid_t pid, uint64_t beat, uint64_t now_ms);
+bool stuck_check(struct stuck *stuck, const struct fields_worker *worker, uint64_t beat, uint64_t now_ms);
 
 /* True when a worker that was told to abort is still there at NOW_MS and will not go. */
 bool stuck_for_good(const struct stuck *stuck, uint64_t now_ms);

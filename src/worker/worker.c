@@ -23,7 +23,7 @@
 
 enum {
     OWN_DESCRIPTORS =
-        16, /* standard streams, epoll, link, spare, log, scoreboard, and some for the C library */
+        16, /* standard streams, epoll, link, spare, log, journal, scoreboard, and some for the C library */
     LAST_WORDS_MS = 200,     /* for clients that are still there at the end of a drain to close, too */
     ORPHAN_GRACE_SECONDS = 2 /* beyond the drain, before the kernel ends a worker whose master is dead */
 };
@@ -137,6 +137,7 @@ int worker_run(const struct plan *plan, const struct worker_place *place)
 
     worker.table = plan_table(plan, place->generation, place->slot);
     worker.score = &plan->scoreboard->blocks[scoreboard_index(place->generation, place->slot)];
+    log_set_worker(place->slot, place->generation);
     log_count_losses(&worker.score->counter[COUNTER_log_lost]);
     const char *failed = set_up(&worker);
     if (failed == NULL) {

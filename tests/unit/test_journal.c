@@ -5,16 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 
 #include "base/journal.c"
 #include "base/log.h"
 
-#define READY_HEAD \
-    "SYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=hellod\nMESSAGE_ID=f2fc0821e12c4cde9dd6b25bf526883e\nMESSAGE\n"
+#define HEAD       "SYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=hellod\n"
+#define READY_ID   "MESSAGE_ID=f2fc0821e12c4cde9dd6b25bf526883e\n"
+#define READY_HEAD HEAD READY_ID "MESSAGE\n"
 
+static const struct fields nothing;
 static int saved_stderr, entries, lines;
 static char folder[] = "/tmp/hellod-journal-XXXXXX";
 
@@ -104,27 +108,91 @@ static void test_form(void **state)
     char longer[600];
 
     (void) state;
-    assert_true(journal_send(EVENT_READY, 6, "ready: 4 workers", 16));
+    assert_true(journal_send(EVENT_READY, 6, &nothing, "ready: 4 workers", 16));
     expect_entry("PRIORITY=6\n" READY_HEAD, "ready: 4 workers", 16);
-    assert_true(journal_send(EVENT_READY, 3, text, sizeof(text) - 1));
+    assert_true(journal_send(EVENT_READY, 3, &nothing, text, sizeof(text) - 1));
     expect_entry("PRIORITY=3\n" READY_HEAD, text, sizeof(text) - 1);
     memset(longer, 'a', sizeof(longer));
-    assert_true(journal_send(EVENT_READY, 3, longer, sizeof(longer)));
+    assert_true(journal_send(EVENT_READY, 3, &nothing, longer, sizeof(longer)));
     expect_entry("PRIORITY=3\n" READY_HEAD, longer, sizeof(longer));
 }
 
 static void test_event_goes_to_the_journal_alone(void **state)
 {
     (void) state;
-    log_event(LOG_LEVEL_INFO, EVENT_READY, "ready: %d\nworkers", 4);
+    log_event(LOG_LEVEL_INFO, EVENT_READY, NULL, "ready: %d\nworkers", 4);
     expect_entry("PRIORITY=6\n" READY_HEAD, "ready: 4\\x0aworkers", 19);
     expect_nothing(lines);
-    log_event(LOG_LEVEL_DEBUG, EVENT_READY, "not asked for");
+    log_event(LOG_LEVEL_DEBUG, EVENT_READY, NULL, "not asked for");
     log_to_journal(LOG_LEVEL_DEBUG, EVENT_READY, "not asked for");
     expect_nothing(entries);
     log_info("a line");
     expect_line("<6>a line\n");
     expect_nothing(entries);
+}
+
+/* Fields, and that nothing in them can be taken for another one. */
+static void test_fields(void **state)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_addr.s_addr = htonl(0xC0000207), /* 192.0.2.7 */
+                                        .sin_port = htons(40112)};
+    const struct addr_peer peer = addr_peer((const struct sockaddr *) &address), local = {.is_internet = 0};
+    const struct fields_worker worker = {.slot = 3, .generation = 0, .pid = 4711};
+
+    (void) state;
+    log_event(LOG_LEVEL_INFO, EVENT_READY,
+              &(struct fields){.worker = &worker,
+                               .listener = "a\nPRIORITY=0\xff",
+                               .peer = &peer,
+                               .network = "192.0.2.0/24",
+                               .rule = "rate",
+                               .cause = "drop_rate",
+                               .count = 312},
+              "x");
+    expect_entry("PRIORITY=6\n" HEAD READY_ID "SLOT=3\nGENERATION=0\nWORKER_PID=4711\n"
+                 "LISTENER=a\\x0aPRIORITY=0\\xff\nPEER_ADDRESS=192.0.2.7\nPEER_PORT=40112\n"
+                 "PEER_NETWORK=192.0.2.0/24\nRULE=rate\nCAUSE=drop_rate\nCOUNT=312\nMESSAGE\n",
+                 "x", 1);
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &(struct fields){.peer = &local}, "x");
+    expect_entry("PRIORITY=6\n" HEAD "PEER_ADDRESS=local\nMESSAGE\n", "x", 1);
+    expect_nothing(lines);
+}
+
+/* The config bounds no name, but here there is an end. */
+static void test_long_fields(void **state)
+{
+    char name[3000], out[FIELDS_MAX];
+
+    (void) state;
+    memset(name, 1, sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    const struct fields all = {
+        .listener = name, .network = name, .rule = name, .cause = name, .count = UINT64_MAX};
+    size_t length = fields_write(&all, out);
+    assert_in_range(length, FIELDS_MAX / 2, FIELDS_MAX);
+    assert_int_equal(out[length - 1], '\n');
+    assert_non_null(memmem(out, length, "COUNT=18446744073709551615\n", 27));
+}
+
+/* All that a worker says is of this worker, unless it says of whom. */
+static void test_worker(void **state)
+{
+    const struct fields_worker other = {.slot = 9, .generation = 8, .pid = 7};
+    char head[200];
+
+    (void) state;
+    log_set_worker(2, 5);
+    log_info("a line");
+    snprintf(head, sizeof(head), "PRIORITY=6\n" HEAD "SLOT=2\nGENERATION=5\nWORKER_PID=%d\nMESSAGE\n",
+             (int) getpid());
+    expect_entry(head, "a line", 6);
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &(struct fields){.worker = &other}, "a line");
+    expect_entry("PRIORITY=6\n" HEAD "SLOT=9\nGENERATION=8\nWORKER_PID=7\nMESSAGE\n", "a line", 6);
+    expect_nothing(lines);
+    unlink(journal.sun_path);
+    log_info("a line");
+    expect_line("<6>a line\n");
 }
 
 /* Whoever asks for what fails gets it, wherever it goes. */
@@ -136,7 +204,7 @@ static void test_errors_are_told_all_the_same(void **state)
 
     (void) state;
     log_copy_errors(copy);
-    log_event(LOG_LEVEL_ERROR, EVENT_READY, "one");
+    log_event(LOG_LEVEL_ERROR, EVENT_READY, NULL, "one");
     log_to_journal(LOG_LEVEL_ERROR, EVENT_READY, "two");
     log_copy_errors(NULL);
     fclose(copy);
@@ -150,7 +218,7 @@ static void test_without_a_journal_it_is_a_line(void **state)
     (void) state;
     unlink(journal.sun_path);
     errno = ENOMEM;
-    log_event(LOG_LEVEL_WARNING, EVENT_WORKER_DIED, "worker %d", 1);
+    log_event(LOG_LEVEL_WARNING, EVENT_WORKER_DIED, NULL, "worker %d", 1);
     assert_int_equal(errno, ENOMEM);
     expect_line("<4>worker 1\n");
     log_to_journal(LOG_LEVEL_ERROR, EVENT_NOT_STARTED, "said already");
@@ -165,15 +233,15 @@ static void test_full_journal_is_not_waited_for(void **state)
     size_t length;
 
     (void) state;
-    while (sent < 100000 && journal_send(EVENT_READY, 6, "ready", 5))
+    while (sent < 100000 && journal_send(EVENT_READY, 6, &nothing, "ready", 5))
         sent++;
     assert_in_range(sent, 1, 99999);
     assert_int_equal(errno, EAGAIN);
-    log_event(LOG_LEVEL_INFO, EVENT_READY, "ready");
+    log_event(LOG_LEVEL_INFO, EVENT_READY, NULL, "ready");
     expect_line("<6>ready\n");
     for (; sent > 0; sent--)
         next(entries, &length);
-    log_event(LOG_LEVEL_INFO, EVENT_READY, "ready");
+    log_event(LOG_LEVEL_INFO, EVENT_READY, NULL, "ready");
     expect_entry("PRIORITY=6\n" READY_HEAD, "ready", 5);
     expect_nothing(lines);
 }
@@ -193,7 +261,7 @@ static void test_another_standard_error(void **state)
     unsetenv("JOURNAL_STREAM");
     assert_false(journal_has(STDERR_FILENO));
     log_open();
-    log_event(LOG_LEVEL_INFO, EVENT_READY, "ready");
+    log_event(LOG_LEVEL_INFO, EVENT_READY, NULL, "ready");
     log_to_journal(LOG_LEVEL_INFO, EVENT_READY, "said already");
     expect_line("<6>ready\n");
     expect_nothing(entries);
@@ -205,11 +273,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_form),
+        TEST(test_fields),
+        TEST(test_long_fields),
         TEST(test_event_goes_to_the_journal_alone),
         TEST(test_errors_are_told_all_the_same),
         TEST(test_without_a_journal_it_is_a_line),
         TEST(test_full_journal_is_not_waited_for),
         TEST(test_another_standard_error),
+        TEST(test_worker), /* the last one: it stays one */
     };
 
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

@@ -36,6 +36,13 @@ static int fake_kill(pid_t pid, int number)
 #undef clock_gettime
 #undef kill
 
+static bool check(struct stuck *stuck, pid_t pid, uint64_t beat, uint64_t now_ms)
+{
+    const struct fields_worker worker = {.slot = 1, .pid = pid};
+
+    return stuck_check(stuck, &worker, beat, now_ms);
+}
+
 static int set_up(void **state)
 {
     (void) state;
@@ -110,22 +117,22 @@ static void test_abort_then_kill(void **state)
     uint64_t now = 1000000;
 
     (void) state;
-    assert_false(stuck_check(&stuck, getpid(), 7, now));
+    assert_false(check(&stuck, getpid(), 7, now));
     used_ms = STUCK_CPU_MS - 1;
-    assert_false(stuck_check(&stuck, getpid(), 7, now + 100000));
+    assert_false(check(&stuck, getpid(), 7, now + 100000));
     assert_int_equal(sent_count, 0);
     used_ms = STUCK_CPU_MS;
-    assert_true(stuck_check(&stuck, getpid(), 7, now));
+    assert_true(check(&stuck, getpid(), 7, now));
     assert_int_equal(sent, SIGABRT);
     assert_int_equal(sent_count, 1);
     /* Time to end by itself, then no more. */
-    assert_true(stuck_check(&stuck, getpid(), 7, now + STUCK_KILL_MS - 1));
+    assert_true(check(&stuck, getpid(), 7, now + STUCK_KILL_MS - 1));
     assert_int_equal(sent_count, 1);
-    assert_true(stuck_check(&stuck, getpid(), 7, now + STUCK_KILL_MS));
+    assert_true(check(&stuck, getpid(), 7, now + STUCK_KILL_MS));
     assert_int_equal(sent, SIGKILL);
     assert_int_equal(sent_count, 2);
     /* Again and again: there is nothing else that could be done. */
-    assert_true(stuck_check(&stuck, getpid(), 7, now + 2 * STUCK_KILL_MS));
+    assert_true(check(&stuck, getpid(), 7, now + 2 * STUCK_KILL_MS));
     assert_int_equal(sent, SIGKILL);
     assert_int_equal(sent_count, 3);
 }
@@ -140,7 +147,7 @@ static void test_process_that_is_gone(void **state)
         _exit(0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     used_ms = 100 * STUCK_CPU_MS; /* what the clock would say if it were asked */
-    assert_false(stuck_check(&stuck, pid, 7, 1000000));
+    assert_false(check(&stuck, pid, 7, 1000000));
     assert_int_equal(sent_count, 0);
 }
 
@@ -151,9 +158,9 @@ static void test_who_will_not_go(void **state)
 
     (void) state;
     assert_false(stuck_for_good(&stuck, UINT64_MAX));
-    assert_false(stuck_check(&stuck, getpid(), 7, now));
+    assert_false(check(&stuck, getpid(), 7, now));
     used_ms = STUCK_CPU_MS;
-    assert_true(stuck_check(&stuck, getpid(), 7, now));
+    assert_true(check(&stuck, getpid(), 7, now));
     assert_false(stuck_for_good(&stuck, now + STUCK_FOR_GOOD_MS - 1));
     assert_true(stuck_for_good(&stuck, now + STUCK_FOR_GOOD_MS));
 }
@@ -165,13 +172,13 @@ static void test_who_beats_again_is_forgiven(void **state)
 
     (void) state;
     used_ms = STUCK_CPU_MS;
-    assert_true(stuck_check(&stuck, getpid(), 0, now));
-    assert_false(stuck_check(&stuck, getpid(), 1, now + STUCK_KILL_MS));
+    assert_true(check(&stuck, getpid(), 0, now));
+    assert_false(check(&stuck, getpid(), 1, now + STUCK_KILL_MS));
     assert_int_equal(sent_count, 1);
     assert_false(stuck_for_good(&stuck, now + 10 * STUCK_FOR_GOOD_MS));
     /* And if it is stuck again, it is told to abort before it is killed. */
     used_ms += STUCK_CPU_MS;
-    assert_true(stuck_check(&stuck, getpid(), 1, now + 10 * STUCK_KILL_MS));
+    assert_true(check(&stuck, getpid(), 1, now + 10 * STUCK_KILL_MS));
     assert_int_equal(sent, SIGABRT);
 }
 
