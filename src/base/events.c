@@ -14,7 +14,18 @@ const char *event_id(enum event event)
                                       [EVENT_WORKER_DIED] = "87e954fcbaac46358b045756f913225f",
                                       [EVENT_WORKER_STUCK] = "d65c9cc218b54d4fa8726060b9a11fd4",
                                       [EVENT_SANDBOX_VIOLATION] = "e27ea0c4d098428293212f06175b9016",
-                                      [EVENT_NOT_STARTED] = "1196374d118e414eb62ff2fe340f0c74"};
+                                      [EVENT_NOT_STARTED] = "1196374d118e414eb62ff2fe340f0c74",
+                                      [EVENT_WORKER_NOT_STARTED] = "e26b6132a526465bb1a3423a81172e5c",
+                                      [EVENT_WORKERS_KILLED] = "15f6f9dac78f42d1a49a0f714d042b04",
+                                      [EVENT_NOT_CONFINED] = "8ec0bae4055f41dda71c05c9fd21c689",
+                                      [EVENT_NOT_STORED] = "ee728555176b48538a16693dd515e320",
+                                      [EVENT_ACCEPT_PAUSED] = "ea508df2d2794cddbfe7d626335eda22",
+                                      [EVENT_FULL] = "d0d6eca97bf94f798e6e414bcb2c8a6d",
+                                      [EVENT_TOO_MANY] = "9d5b45fede9e4a0aab5b67d9c1dd7b69",
+                                      [EVENT_PENALTY] = "40cff8c7f38344e9bd453d312ec38289",
+                                      [EVENT_OVER_RATE] = "c8ba1237da824ae9a8899b9d50e211bb",
+                                      [EVENT_OVER_BUDGET] = "e97657153c614f8eabc916657f607edd",
+                                      [EVENT_LOG_LOST] = "1eb2c3b2f6a04cdb9f242d80de837703"};
 
     return ids[event];
 }

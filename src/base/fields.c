@@ -43,7 +43,8 @@ static void add_worker(struct output *output, const struct fields_worker *worker
 {
     add_number(output, "SLOT", worker->slot);
     add_number(output, "GENERATION", worker->generation);
-    add_number(output, "WORKER_PID", (uint64_t) worker->pid);
+    if (worker->pid != 0)
+        add_number(output, "WORKER_PID", (uint64_t) worker->pid);
 }
 
 static void add_peer(struct output *output, const struct addr_peer *peer)

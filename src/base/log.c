@@ -22,7 +22,7 @@ static struct {
     bool is_socket;   /* the journal's stream: written with send(2), which can be told not to wait */
     bool is_terminal; /* for people: no syslog prefix */
     bool is_journal;  /* takes events with their ids and fields */
-    bool is_worker;   /* all lines are of this one: */
+    bool is_worker;   /* entries are of this one: */
     struct fields_worker worker;
     enum log_level level;
     _Atomic uint64_t *losses;
@@ -150,7 +150,7 @@ put(enum log_level level, enum event event, const struct fields *about, const ch
     line[length] = '\n';
     /* What is only a line is left to the stream: the journal knows of that which unit it is of, also when the
      * process has ended by the time it looks. */
-    bool more = event != EVENT_NONE || about != NULL || sink.is_worker;
+    bool more = event != EVENT_NONE || about != NULL;
     if (!more || !tell_journal(level, event, about, line + prefix, length - prefix))
         write_line(line, length + 1);
     if (level == LOG_LEVEL_ERROR && sink.copy != NULL)

@@ -2,7 +2,7 @@
  *
  * The only module that knows where lines go: a terminal gets "hellod: text", anything else the syslog prefix
  * of sd-daemon(3), "<6>text", which the journal takes for the level. Events that an operator may look up, and
- * lines of workers, go to the journal itself, with ids and fields, when standard error is its stream. A line
+ * access lines, go to the journal itself, with ids and fields, when standard error is its stream. A line
  * that cannot be written at once is counted and dropped, because a full pipe or a stopped journal must not
  * hold the service up. Every function keeps errno. */
 #ifndef HELLOD_BASE_LOG_H
@@ -47,7 +47,7 @@ const char *log_level_name(enum log_level level);
  * what fails; NULL: no more. */
 void log_copy_errors(FILE *copy);
 
-/* For a worker, as long as it may still make sockets: from now on all lines of this process are of the one in
+/* For a worker, as long as it may still make sockets: from now on entries of this process are of the one in
  * SLOT of GENERATION. */
 void log_set_worker(uint32_t slot, uint32_t generation);
 

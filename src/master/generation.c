@@ -56,8 +56,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void) source;
     (void) usec;
     if (generation->state == GENERATION_DRAINING) {
-        log_warning("generation %u: %u workers did not end in time and are killed", generation->number,
-                    generation_alive(generation));
+        const struct fields about = {.count = generation_alive(generation)};
+        log_event(LOG_LEVEL_WARNING, EVENT_WORKERS_KILLED, &about,
+                  "generation %u: %u workers did not end in time and are killed", generation->number,
+                  generation_alive(generation));
         kill_all(generation);
     } else if (generation->first || generation->state == GENERATION_SERVING) {
         walk(generation);
@@ -235,7 +237,10 @@ static void try_fill(struct slot *slot)
 
     if (result >= 0)
         return;
-    log_error("worker %u cannot be started: %s", slot->number, strerror(-result));
+    const struct fields_worker worker = {.slot = slot->number, .generation = slot->generation};
+    const struct fields about = {.worker = &worker};
+    log_event(LOG_LEVEL_ERROR, EVENT_WORKER_NOT_STARTED, &about, "worker %u cannot be started: %s",
+              slot->number, strerror(-result));
     snprintf(generation->reason, sizeof(generation->reason), "fork: %s", strerror(-result));
     respawn_after(&slot->respawn, clock_ms(), 0);
 }

@@ -271,7 +271,8 @@ void store_keep(const struct held_list *held)
         }
     }
     if (result < 0)
-        log_warning("the sockets cannot be stored for a restart: %s", strerror(errno));
+        log_event(LOG_LEVEL_WARNING, EVENT_NOT_STORED, NULL, "the sockets cannot be stored for a restart: %s",
+                  strerror(errno));
     free(target.records);
     free(target.fds);
 }

@@ -7,6 +7,7 @@
 
 #include "base/descriptors.h"
 #include "master/exits.h"
+#include "worker/lines.h"
 #include "worker/penalty.h"
 #include "worker/rate.h"
 #include "worker/sandbox.h"
@@ -94,7 +95,9 @@ int world_share(struct world *world, struct scoreboard *scoreboard, const struct
         plan->rate = before != NULL ? rate_share(before->prepared.plan.rate) : rate_open();
     if (plan->rate != NULL)
         plan->penalty = before != NULL ? penalty_share(before->prepared.plan.penalty) : penalty_open();
-    if (plan->penalty == NULL) {
+    if (plan->penalty != NULL)
+        plan->lines = before != NULL ? lines_share(before->prepared.plan.lines) : lines_open();
+    if (plan->lines == NULL) {
         log_error("shared memory: %s", strerror(errno));
         return MASTER_NO_SYSTEM;
     }
@@ -122,6 +125,7 @@ void world_free(struct world *world)
     sources_close(world->prepared.plan.sources);
     rate_close(world->prepared.plan.rate);
     penalty_close(world->prepared.plan.penalty);
+    lines_close(world->prepared.plan.lines);
     sandbox_free(world->prepared.plan.sandbox);
     prepare_free(&world->prepared);
     config_free(world->config);

@@ -24,6 +24,7 @@
 #include "worker/access.h"
 #include "worker/admit.h"
 #include "worker/balance.h"
+#include "worker/lines.h"
 #include "worker/stream.h"
 
 enum {
@@ -223,11 +224,23 @@ static void yield_place(struct worker *worker, unsigned socket)
         look_away(worker, worker->now_ms + SHORTAGE_MS);
 }
 
+static void tell_shortage(const struct worker *worker, unsigned socket, int error)
+{
+    uint32_t count = lines_due(worker->plan->lines, worker->now_ms, LINE_SHORTAGE, 1);
+    const struct fields about = {.listener = service_of(worker, socket)->name,
+                                 .cause = scoreboard_counter_name(COUNTER_accept_pauses),
+                                 .count = count};
+
+    if (count > 0)
+        log_event(LOG_LEVEL_WARNING, EVENT_ACCEPT_PAUSED, &about,
+                  "worker %u cannot accept connections: %s; pauses of %d ms since the last line about it: %u",
+                  worker->place.slot, strerror(error), SHORTAGE_MS, count);
+}
+
 /* No descriptor is left: one is kept for telling the first who waits, and the rest waits in the queue until
  * some are free again, instead of waking us without end (failure 41). */
 static void shortage(struct worker *worker, unsigned socket, int error)
 {
-    struct log_limit *limit = &worker->accepting.log;
     struct addr_peer peer;
 
     if (worker->spare >= 0) {
@@ -245,12 +258,7 @@ static void shortage(struct worker *worker, unsigned socket, int error)
         hand_on(worker, &view, SHORTAGE_MS);
     else
         look_away(worker, worker->now_ms + SHORTAGE_MS);
-    if (log_allowed(limit, worker->now_ms)) {
-        log_warning(
-            "worker %u cannot accept connections: %s; pausing for %d ms (%llu such pauses not logged)",
-            worker->place.slot, strerror(error), SHORTAGE_MS, (unsigned long long) limit->suppressed);
-        limit->suppressed = 0;
-    }
+    tell_shortage(worker, socket, error);
 }
 
 /* Errors of accept(2) that are the peer's or the network's: the connection is gone, the next may be fine. */

@@ -4,10 +4,22 @@
  * It must not know which worker accepts, nor what is said on a connection. */
 #include "worker/admit.h"
 
+#include "base/addr.h"
 #include "worker/access.h"
+#include "worker/lines.h"
 #include "worker/offence.h"
 #include "worker/sources.h"
 #include "worker/stream.h"
+
+/* In the words of old. */
+static void tell_accepted(const struct worker *worker, unsigned socket, const struct addr_peer *peer)
+{
+    const struct fields about = {.listener = service_of(worker, socket)->name, .peer = peer};
+    char text[ADDR_TEXT_MAX];
+
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "Accept new connection from %s",
+              addr_peer_text(peer, text));
+}
 
 static void refuse(struct worker *worker, unsigned socket, int fd, enum counter cause, const char *sentence)
 {
@@ -15,11 +27,46 @@ static void refuse(struct worker *worker, unsigned socket, int fd, enum counter 
     stream_refuse(worker, socket, fd, sentence);
 }
 
+static void tell_full(const struct worker *worker, unsigned socket, const struct addr_peer *peer)
+{
+    uint32_t count = lines_due(worker->plan->lines, worker->now_ms, LINE_FULL, 1);
+    const struct fields about = {.listener = service_of(worker, socket)->name,
+                                 .peer = peer,
+                                 .rule = "limits.connections",
+                                 .cause = scoreboard_counter_name(COUNTER_refused_full),
+                                 .count = count};
+
+    if (count > 0)
+        log_event(LOG_LEVEL_WARNING, EVENT_FULL, &about,
+                  "the service is full; connections refused since the last line about it: %u", count);
+}
+
+static void tell_too_many(const struct worker *worker, unsigned socket, const struct addr_peer *peer,
+                          enum counter cause)
+{
+    bool source = cause == COUNTER_refused_source;
+    unsigned bits = source ? addr_source_bits(peer->address) : addr_prefix_bits(peer->address);
+    uint32_t count = lines_due_about(worker->plan->lines, worker->now_ms, peer->address, bits);
+    char text[ADDR_TEXT_MAX];
+
+    if (count == 0)
+        return;
+    const struct fields about = {.listener = service_of(worker, socket)->name,
+                                 .peer = peer,
+                                 .network = addr_network_text(peer->address, bits, text),
+                                 .rule = source ? "limits.per_source" : "limits.per_prefix",
+                                 .cause = scoreboard_counter_name(cause),
+                                 .count = count};
+    log_event(LOG_LEVEL_NOTICE, EVENT_TOO_MANY, &about,
+              "%s has too many connections; refused since the last line about it: %u", text, count);
+}
+
 static void refuse_source(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer,
                           enum sources_verdict verdict)
 {
     enum counter cause = verdict == SOURCES_SOURCE_FULL ? COUNTER_refused_source : COUNTER_refused_prefix;
 
+    tell_too_many(worker, socket, peer, cause);
     offence_end(worker, peer, cause, false);
     refuse(worker, socket, fd, cause, SENTENCE_SOURCE);
 }
@@ -36,7 +83,6 @@ void admit_connection(struct worker *worker, unsigned socket, int fd, const stru
     const struct plan *plan = worker->plan;
     struct conn *silent = NULL;
     enum sources_verdict verdict = SOURCES_ADMITTED;
-    char text[ADDR_TEXT_MAX];
 
     if (access_closes(worker, socket, fd, peer))
         return;
@@ -46,8 +92,9 @@ void admit_connection(struct worker *worker, unsigned socket, int fd, const stru
         return;
     }
     if (plan->access_log)
-        log_info("Accept new connection from %s", addr_peer_text(peer, text));
+        tell_accepted(worker, socket, peer);
     if (worker_is_full(worker) && (silent = stream_silent(worker)) == NULL) {
+        tell_full(worker, socket, peer);
         refuse(worker, socket, fd, COUNTER_refused_full, SENTENCE_FULL);
         return;
     }

@@ -17,11 +17,15 @@ void connection_set_live(struct worker *worker, uint32_t live)
     atomic_store_explicit(&worker->score->live, live, memory_order_relaxed);
 }
 
-static void log_close(const struct conn *conn)
+static void log_close(const struct worker *worker, const struct conn *conn)
 {
+    const struct fields about = {.listener = service_of(worker, conn->socket)->name,
+                                 .peer = &conn->peer,
+                                 .cause = scoreboard_counter_name((enum counter) conn->cause)};
     char text[ADDR_TEXT_MAX];
 
-    log_info("Connection from %s closed.", addr_peer_text(&conn->peer, text));
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "Connection from %s closed.",
+              addr_peer_text(&conn->peer, text));
 }
 
 /* CONN, if it was admitted, is over as far as counters, limits and the log go. */
@@ -36,7 +40,7 @@ static void discharge(struct worker *worker, struct conn *conn)
         score_add(worker->score, (enum counter) conn->cause, 1);
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
-            log_close(conn);
+            log_close(worker, conn);
     }
     conn->flags &= (uint8_t) ~(CONN_ADMITTED | CONN_COUNTED);
 }

@@ -176,17 +176,20 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
 _Static_assert(COUNTER_drop_budget - COUNTER_drop_oversize == (int) GUARD_BUDGET - (int) GUARD_OVERSIZE,
                "the counters stand in the order of the rules");
 
-static void log_answered(struct worker *worker, unsigned first, unsigned count)
+static void log_answered(const struct worker *worker, const struct plan_service *service, unsigned first,
+                         unsigned count)
 {
     for (unsigned i = first; i < first + count; i++) {
         const struct msghdr *header = &worker->batch->out[i].msg_hdr;
+        const struct addr_peer peer = addr_peer(header->msg_name);
         char text[ADDR_TEXT_MAX];
-        log_info("Datagram from %s answered.", addr_text(header->msg_name, header->msg_namelen, text));
+        log_event(LOG_LEVEL_INFO, EVENT_NONE, &(struct fields){.listener = service->name, .peer = &peer},
+                  "Datagram from %s answered.", addr_text(header->msg_name, header->msg_namelen, text));
     }
 }
 
 /* Sends the first COUNT answers. */
-static void send_answers(struct worker *worker, int fd, unsigned count)
+static void send_answers(struct worker *worker, const struct plan_service *service, int fd, unsigned count)
 {
     unsigned sent = 0, lost = 0;
 
@@ -195,7 +198,7 @@ static void send_answers(struct worker *worker, int fd, unsigned count)
         int taken = sendmmsg(fd, &worker->batch->out[first], count - first, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (taken > 0) {
             if (worker->plan->access_log)
-                log_answered(worker, first, (unsigned) taken);
+                log_answered(worker, service, first, (unsigned) taken);
             sent += (unsigned) taken;
         } else if (errno != EINTR) {
             lost++; /* the error is the first one's alone: its peer cannot be reached, or its queue is full */
@@ -227,7 +230,7 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
     uint64_t now_ns = clock_ns();
     for (unsigned i = 0; i < (unsigned) received; i++)
         answers += answer(worker, service, now_ns, i, answers);
-    send_answers(worker, worker->fds[socket], pace_budget(worker, service, answers, now_ns));
+    send_answers(worker, service, worker->fds[socket], pace_budget(worker, service, answers, now_ns));
     for (unsigned i = 0; i < (unsigned) received; i++)
         batch_renew(batch, i);
     return (unsigned) received;

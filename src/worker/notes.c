@@ -43,7 +43,7 @@ static _Atomic uint64_t *find(struct notes *notes, uint64_t hash, uint64_t now_s
     return best;
 }
 
-uint32_t notes_add(struct notes *notes, uint64_t now_s, uint64_t hash)
+uint32_t notes_add(struct notes *notes, uint64_t now_s, uint64_t hash, uint32_t times)
 {
     uint64_t fresh = hash >> TAG_SHIFT << TAG_SHIFT | (now_s & TIME_MASK) << TIME_SHIFT;
 
@@ -55,10 +55,10 @@ uint32_t notes_add(struct notes *notes, uint64_t now_s, uint64_t hash)
         bool known = word != 0 && same_tag(word, hash);
         uint64_t count = known ? word & COUNT_MASK : 0;
         bool due = !known || is_old(word, now_s);
-        if (!due && count == COUNT_MASK)
-            return 0; /* a full count stays so */
-        if (cells_change(place, &word, due ? fresh : word + 1))
-            return due ? (uint32_t) count + 1 : 0;
+        /* A full count stays so. */
+        uint64_t more = times < COUNT_MASK - count ? times : COUNT_MASK - count;
+        if (cells_change(place, &word, due ? fresh : word + more))
+            return due ? (uint32_t) (count + times) : 0;
     }
     return 0;
 }

@@ -30,14 +30,23 @@ static struct offence offence_of(enum counter cause, bool spoke)
     }
 }
 
-static void tell(struct worker *worker, const uint8_t address[16], const char *words, uint64_t refused_ms)
+static void tell(const struct worker *worker, const struct addr_peer *peer, enum counter cause,
+                 const char *words, uint64_t refused_ms)
 {
+    uint32_t count = penalty_note(worker->plan->penalty, worker->now_ms, peer->address);
     char text[ADDR_TEXT_MAX];
 
-    if (penalty_note(worker->plan->penalty, worker->now_ms, address) > 0)
-        log_notice("%s is refused for %.3g seconds, after too many offences; the last: %s",
-                   addr_network_text(address, addr_source_bits(address), text), (double) refused_ms / 1000,
-                   words);
+    if (count == 0)
+        return;
+    const struct fields about = {.peer = peer,
+                                 .network =
+                                     addr_network_text(peer->address, addr_source_bits(peer->address), text),
+                                 .rule = "limits.penalty",
+                                 .cause = scoreboard_counter_name(cause),
+                                 .count = count};
+    log_event(LOG_LEVEL_NOTICE, EVENT_PENALTY, &about,
+              "%s is refused for %.3g seconds, after too many offences; the last: %s", text,
+              (double) refused_ms / 1000, words);
 }
 
 void offence_end(struct worker *worker, const struct addr_peer *peer, enum counter cause, bool spoke)
@@ -50,7 +59,7 @@ void offence_end(struct worker *worker, const struct addr_peer *peer, enum count
     uint64_t refused_ms =
         penalty_charge(plan->penalty, worker->now_ms, peer->address, offence.weight, plan->limits.penalty_ms);
     if (refused_ms > 0)
-        tell(worker, peer->address, offence.words, refused_ms);
+        tell(worker, peer, cause, offence.words, refused_ms);
 }
 
 bool offence_keeps_out(const struct worker *worker, const struct addr_peer *peer)

@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "worker/guard.h"
+#include "worker/lines.h"
 #include "worker/rate.h"
 
 static bool has_rule(const struct plan_service *service, enum guard_rule rule)
@@ -11,20 +12,37 @@ static bool has_rule(const struct plan_service *service, enum guard_rule rule)
     return service->guard_rules >> rule & 1;
 }
 
+/* DROPPED, or what counts instead in a dry run. */
+static enum counter counter_of(const struct plan *plan, enum counter dropped)
+{
+    if (!plan->pace.dry_run)
+        return dropped;
+    return dropped == COUNTER_drop_rate ? COUNTER_would_drop_rate : COUNTER_would_drop_budget;
+}
+
 static const char *words_for_dropped(const struct plan *plan)
 {
     return plan->pace.dry_run ? "that would have been dropped" : "dropped";
 }
 
-static void tell_over_rate(struct worker *worker, const uint8_t address[16], uint64_t now_ns)
+static void tell_over_rate(const struct worker *worker, const struct plan_service *service,
+                           const struct addr_peer *peer, uint64_t now_ns)
 {
-    uint32_t count = rate_refused(worker->plan->rate, now_ns, address);
+    uint32_t count = rate_refused(worker->plan->rate, now_ns, peer->address);
     char text[ADDR_TEXT_MAX];
 
-    if (count > 0)
-        log_notice("%s is over its rate; datagrams %s since the last line about it: %u",
-                   addr_network_text(address, addr_prefix_bits(address), text),
-                   words_for_dropped(worker->plan), count);
+    if (count == 0)
+        return;
+    const struct fields about = {
+        .listener = service->name,
+        .peer = peer,
+        .network = addr_network_text(peer->address, addr_prefix_bits(peer->address), text),
+        .rule = "rate",
+        .cause = scoreboard_counter_name(counter_of(worker->plan, COUNTER_drop_rate)),
+        .count = count};
+    log_event(LOG_LEVEL_NOTICE, EVENT_OVER_RATE, &about,
+              "%s is over its rate; datagrams %s since the last line about it: %u", text,
+              words_for_dropped(worker->plan), count);
 }
 
 bool pace_admits(struct worker *worker, const struct plan_service *service, const struct sockaddr *source,
@@ -39,21 +57,25 @@ bool pace_admits(struct worker *worker, const struct plan_service *service, cons
     if (plan_exempts(plan, &peer) ||
         rate_admit(plan->rate, now_ns, peer.address, pace->source_ns, pace->prefix_ns))
         return true;
-    tell_over_rate(worker, peer.address, now_ns);
-    score_add(worker->score, pace->dry_run ? COUNTER_would_drop_rate : COUNTER_drop_rate, 1);
+    tell_over_rate(worker, service, &peer, now_ns);
+    score_add(worker->score, counter_of(plan, COUNTER_drop_rate), 1);
     return pace->dry_run;
 }
 
-static void tell_over_budget(struct worker *worker, unsigned over)
+static void tell_over_budget(const struct worker *worker, const struct plan_service *service, unsigned over)
 {
-    struct log_limit *limit = &worker->budget_log;
+    const struct plan *plan = worker->plan;
+    uint32_t count = lines_due(plan->lines, worker->now_ms, LINE_BUDGET, over);
 
-    if (!log_allowed(limit, worker->now_ms))
+    if (count == 0)
         return;
-    log_notice(
-        "worker %u is over the budget of answers; datagrams %s at once: %u (%llu such lines not logged)",
-        worker->place.slot, words_for_dropped(worker->plan), over, (unsigned long long) limit->suppressed);
-    limit->suppressed = 0;
+    const struct fields about = {.listener = service->name,
+                                 .rule = "budget",
+                                 .cause = scoreboard_counter_name(counter_of(plan, COUNTER_drop_budget)),
+                                 .count = count};
+    log_event(LOG_LEVEL_NOTICE, EVENT_OVER_BUDGET, &about,
+              "the service is over its budget of answers; datagrams %s since the last line about it: %u",
+              words_for_dropped(plan), count);
 }
 
 unsigned pace_budget(struct worker *worker, const struct plan_service *service, unsigned count,
@@ -66,7 +88,7 @@ unsigned pace_budget(struct worker *worker, const struct plan_service *service, 
     unsigned within = rate_budget(worker->plan->rate, now_ns, pace->budget_ns, count);
     if (within == count)
         return count;
-    tell_over_budget(worker, count - within);
-    score_add(worker->score, pace->dry_run ? COUNTER_would_drop_budget : COUNTER_drop_budget, count - within);
+    tell_over_budget(worker, service, count - within);
+    score_add(worker->score, counter_of(worker->plan, COUNTER_drop_budget), count - within);
     return pace->dry_run ? count : within;
 }

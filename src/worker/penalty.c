@@ -182,5 +182,5 @@ uint64_t penalty_charge(struct penalty *penalty, uint64_t now_ms, const uint8_t 
 
 uint32_t penalty_note(struct penalty *penalty, uint64_t now_ms, const uint8_t address[16])
 {
-    return notes_add(&penalty->shared->notes, now_ms / 1000, hash_of(penalty, address));
+    return notes_add(&penalty->shared->notes, now_ms / 1000, hash_of(penalty, address), 1);
 }

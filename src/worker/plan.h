@@ -21,6 +21,7 @@ enum {
     PLAN_SOCKETS_MAX = 2 * PLAN_SERVICES_MAX /* "*" is two sockets */
 };
 
+struct lines;
 struct penalty;
 struct rate;
 struct sandbox;
@@ -83,6 +84,7 @@ struct plan {
     struct sources *sources;
     struct rate *rate;
     struct penalty *penalty;
+    struct lines *lines;
     struct sandbox *sandbox; /* NULL: none */
 };
 

@@ -202,5 +202,5 @@ unsigned rate_budget(struct rate *rate, uint64_t now_ns, uint64_t interval_ns, u
 
 uint32_t rate_refused(struct rate *rate, uint64_t now_ns, const uint8_t address[16])
 {
-    return notes_add(&rate->shared->notes, now_ns / SECOND_NS, network_hash(rate, address));
+    return notes_add(&rate->shared->notes, now_ns / SECOND_NS, network_hash(rate, address), 1);
 }

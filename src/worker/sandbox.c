@@ -164,12 +164,15 @@ static void tell_enforced(const struct sandbox *sandbox)
     if (sandbox->filter != NULL && sandbox->files_version > 0)
         log_info("workers are confined by seccomp and Landlock (ABI %d)", sandbox->files_version);
     else if (sandbox->filter != NULL)
-        log_notice("workers are confined by seccomp; Landlock cannot be had here");
+        log_event(LOG_LEVEL_NOTICE, EVENT_NOT_CONFINED, NULL,
+                  "workers are confined by seccomp; Landlock cannot be had here");
     else if (sandbox->files_version > 0)
-        log_notice("workers are confined by Landlock (ABI %d); seccomp cannot be had here",
-                   sandbox->files_version);
+        log_event(LOG_LEVEL_NOTICE, EVENT_NOT_CONFINED, NULL,
+                  "workers are confined by Landlock (ABI %d); seccomp cannot be had here",
+                  sandbox->files_version);
     else
-        log_notice("workers are not confined: neither seccomp nor Landlock can be had here");
+        log_event(LOG_LEVEL_NOTICE, EVENT_NOT_CONFINED, NULL,
+                  "workers are not confined: neither seccomp nor Landlock can be had here");
 }
 
 void sandbox_tell(const struct sandbox *sandbox)
@@ -177,12 +180,14 @@ void sandbox_tell(const struct sandbox *sandbox)
     if (sandbox->mode == SANDBOX_ENFORCE)
         tell_enforced(sandbox);
     else if (sandbox->mode == SANDBOX_OFF)
-        log_notice("workers are not confined: sandbox = \"off\"");
+        log_event(LOG_LEVEL_NOTICE, EVENT_NOT_CONFINED, NULL, "workers are not confined: sandbox = \"off\"");
     else if (sandbox->filter != NULL)
-        log_notice("workers are not confined: sandbox = \"log\", the kernel's audit log has what they do "
-                   "beyond it");
+        log_event(LOG_LEVEL_NOTICE, EVENT_NOT_CONFINED, NULL,
+                  "workers are not confined: sandbox = \"log\", the kernel's audit log has what they do "
+                  "beyond it");
     else
-        log_notice("workers are not confined: sandbox = \"log\", and seccomp cannot be had here");
+        log_event(LOG_LEVEL_NOTICE, EVENT_NOT_CONFINED, NULL,
+                  "workers are not confined: sandbox = \"log\", and seccomp cannot be had here");
 }
 
 static struct {

@@ -47,7 +47,6 @@ struct accepting {
         uint64_t beat; /* one more than the beat at which the sibling was asked and did not move; 0: never */
         uint64_t since_ms;            /* when that was found first */
     } silences[SCOREBOARD_SLOTS_MAX]; /* by slot */
-    struct log_limit log;
 };
 
 struct batch;
@@ -70,7 +69,6 @@ struct worker {
     size_t in_size, out_size;
     struct batch *batch;               /* datagrams at hand */
     uint64_t streams_ms, datagrams_ms; /* when there was something to do for one or the other */
-    struct log_limit budget_log;
     bool draining;
     uint64_t drain_deadline_ms;
 };

@@ -9,7 +9,7 @@ from catalog import FILE, catalog
 
 TREE = Path(__file__).resolve().parents[2]
 PAGES = {path.name for path in (TREE / "man").iterdir()}
-PAGES |= {"coredumpctl.1", "systemd.socket.5"}
+PAGES |= {"coredumpctl.1", "journald.conf.5", "systemd.resource-control.5", "systemd.service.5", "systemd.socket.5"}
 
 
 def read(name):
@@ -54,7 +54,7 @@ def test_entries(message_id):
     assert set(entry.head) == {"Subject", "Defined-By", "Documentation"}
     assert entry.head["Defined-By"] == "hellod"
     for page in entry.head["Documentation"].split():
-        name, section = re.fullmatch(r"man:([\w.]+)\((\d)\)", page).groups()
+        name, section = re.fullmatch(r"man:([\w.-]+)\((\d)\)", page).groups()
         assert f"{name}.{section}" in PAGES
     assert len(entry.subject) <= 60 and not entry.subject.endswith(".")
     assert "@" not in entry.text  # between two of them would be a field's name

@@ -211,7 +211,7 @@ def test_budget_is_for_everybody_together():
             for last in range(1, FEW + 1):
                 send(daemon, f"127.1.2.{last}")
         over_rate(result, FEW, 1, 1, "budget")
-        daemon.wait_for_line(r"^worker \d is over the budget of answers; datagrams dropped at once: \d+ ")
+        daemon.wait_for_line(r"^the service is over its budget of answers; datagrams dropped since the last line about it: \d+$")
 
 
 def test_budget_off_for_one_listener():
@@ -250,7 +250,7 @@ def test_dry_run_answers_and_counts():
         assert FEW - result.most(1, 1) <= would["budget"] <= FEW - 1
         would_have = "datagrams that would have been dropped"
         daemon.wait_for_line(rf"^127\.1\.2\.0/24 is over its rate; {would_have} since the last line about it: \d+$")
-        daemon.wait_for_line(rf"^worker \d is over the budget of answers; {would_have} at once: \d+ ")
+        daemon.wait_for_line(rf"^the service is over its budget of answers; {would_have} since the last line about it: \d+$")
 
 
 # ---- over workers, deaths and reloads ----

@@ -175,7 +175,7 @@ static void test_long_fields(void **state)
     assert_non_null(memmem(out, length, "COUNT=18446744073709551615\n", 27));
 }
 
-/* All that a worker says is of this worker, unless it says of whom. */
+/* What a worker says is of this worker, unless it says of whom; what is only a line stays one. */
 static void test_worker(void **state)
 {
     const struct fields_worker other = {.slot = 9, .generation = 8, .pid = 7};
@@ -183,16 +183,19 @@ static void test_worker(void **state)
 
     (void) state;
     log_set_worker(2, 5);
-    log_info("a line");
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &nothing, "an entry");
     snprintf(head, sizeof(head), "PRIORITY=6\n" HEAD "SLOT=2\nGENERATION=5\nWORKER_PID=%d\nMESSAGE\n",
              (int) getpid());
-    expect_entry(head, "a line", 6);
-    log_event(LOG_LEVEL_INFO, EVENT_NONE, &(struct fields){.worker = &other}, "a line");
-    expect_entry("PRIORITY=6\n" HEAD "SLOT=9\nGENERATION=8\nWORKER_PID=7\nMESSAGE\n", "a line", 6);
+    expect_entry(head, "an entry", 8);
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &(struct fields){.worker = &other}, "an entry");
+    expect_entry("PRIORITY=6\n" HEAD "SLOT=9\nGENERATION=8\nWORKER_PID=7\nMESSAGE\n", "an entry", 8);
     expect_nothing(lines);
-    unlink(journal.sun_path);
     log_info("a line");
     expect_line("<6>a line\n");
+    unlink(journal.sun_path);
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &nothing, "an entry");
+    expect_line("<6>an entry\n");
+    expect_nothing(entries);
 }
 
 /* Whoever asks for what fails gets it, wherever it goes. */
