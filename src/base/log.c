@@ -25,7 +25,8 @@ static struct {
     bool is_worker;   /* entries are of this one: */
     struct fields_worker worker;
     enum log_level level;
-    _Atomic uint64_t *losses;
+    _Atomic uint64_t *losses, own_losses; /* where they are counted; NULL: the latter */
+    uint64_t losses_told;
     char last_error[LOG_LINE_MAX];
     FILE *copy; /* of errors */
 } sink = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
@@ -96,6 +97,7 @@ void log_count_losses(_Atomic uint64_t *counter)
 
 static void write_line(const char *line, size_t length)
 {
+    _Atomic uint64_t *counter = sink.losses != NULL ? sink.losses : &sink.own_losses;
     ssize_t written;
 
     if (sink.is_socket)
@@ -103,9 +105,9 @@ static void write_line(const char *line, size_t length)
     else
         written = write(sink.fd, line, length);
     /* A line cut short is as lost as one not written: trying again would mean waiting. */
-    if (written != (ssize_t) length && sink.losses != NULL) {
-        uint64_t lost = atomic_load_explicit(sink.losses, memory_order_relaxed);
-        atomic_store_explicit(sink.losses, lost + 1, memory_order_relaxed);
+    if (written != (ssize_t) length) {
+        uint64_t lost = atomic_load_explicit(counter, memory_order_relaxed);
+        atomic_store_explicit(counter, lost + 1, memory_order_relaxed);
     }
 }
 
@@ -190,6 +192,25 @@ void log_to_journal(enum log_level level, enum event event, const char *format, 
     va_end(arguments);
     tell_journal(level, event, NULL, line + prefix, length - prefix);
     errno = saved;
+}
+
+uint64_t log_losses(void)
+{
+    return atomic_load_explicit(&sink.own_losses, memory_order_relaxed);
+}
+
+void log_tell_losses(uint64_t elsewhere)
+{
+    uint64_t own = log_losses(), more = own + elsewhere - sink.losses_told;
+    const struct fields about = {.cause = "log_lost", .count = more};
+
+    if (own + elsewhere <= sink.losses_told)
+        return;
+    log_event(LOG_LEVEL_WARNING, EVENT_LOG_LOST, &about, "lines of the log that were lost: %llu",
+              (unsigned long long) more);
+    if (log_losses() == own)
+        sink.losses_told = own + elsewhere;
+    atomic_store_explicit(&sink.own_losses, own, memory_order_relaxed);
 }
 
 void log_error_lines(const char *text)

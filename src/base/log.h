@@ -51,9 +51,16 @@ void log_copy_errors(FILE *copy);
  * SLOT of GENERATION. */
 void log_set_worker(uint32_t slot, uint32_t generation);
 
-/* From now on lost lines are counted at COUNTER, which this process alone writes; NULL: they are counted
- * nowhere. */
+/* From now on lost lines are counted at COUNTER, which this process alone writes; NULL: as at first, by
+ * log_losses(). */
 void log_count_losses(_Atomic uint64_t *counter);
+
+/* How many lines this process has lost that were not counted elsewhere. */
+uint64_t log_losses(void);
+
+/* For the master: says how many lines were lost in all, ELSEWHERE of them in other processes, if there are
+ * more than it has said before. That it cannot be said now is no loss more: say it later. */
+void log_tell_losses(uint64_t elsewhere);
 
 /* Writes one line, printf(3) format without newline; what is no UTF-8 in it and control characters, C1 too,
  * are written as \xNN. */

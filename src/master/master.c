@@ -224,6 +224,7 @@ static int give_up_root(const struct config *config)
 
 static void log_totals(const struct scoreboard *scoreboard)
 {
+    log_tell_losses(scoreboard_total(scoreboard, COUNTER_log_lost));
     log_info("served %llu connections, %llu answers on them, and %llu datagrams; %llu clients spoke too late",
              (unsigned long long) scoreboard_total(scoreboard, COUNTER_accepted),
              (unsigned long long) scoreboard_total(scoreboard, COUNTER_answers),

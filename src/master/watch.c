@@ -45,6 +45,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     char before[WATCH_STATUS_MAX];
 
     (void) usec;
+    log_tell_losses(scoreboard_total(watch->scoreboard, COUNTER_log_lost));
     uint64_t next_ms = pool_check(watch->pool) ? STUCK_TICK_MS : TICK_MS;
     memcpy(before, watch->status, sizeof(before));
     if (strcmp(watch_status(watch), before) != 0)

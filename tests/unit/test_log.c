@@ -215,6 +215,32 @@ static void test_full_pipe_is_not_waited_for(void **state)
     close(ends[0]);
 }
 
+/* Once there is room again, and once for each loss. */
+static void test_losses_are_told(void **state)
+{
+    int ends[2];
+
+    (void) state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    log_to(ends[1]);
+    log_count_losses(NULL);
+    log_tell_losses(0);
+    while (log_losses() < 3)
+        log_info("a line that nobody reads");
+    log_tell_losses(0);
+    log_tell_losses(4);
+    assert_int_equal(log_losses(), 3);
+    read_all(ends[0]);
+    log_tell_losses(4);
+    assert_string_equal(read_all(ends[0]), "<4>lines of the log that were lost: 7\n");
+    log_tell_losses(4);
+    log_tell_losses(2); /* whoever counts elsewhere may write anything */
+    assert_string_equal(read_all(ends[0]), "");
+    log_tell_losses(5);
+    assert_string_equal(read_all(ends[0]), "<4>lines of the log that were lost: 1\n");
+    close(ends[0]);
+}
+
 static void test_full_socket_is_not_waited_for(void **state)
 {
     int ends[2];
@@ -373,6 +399,7 @@ int main(void)
         TEST(test_control_characters),
         TEST(test_random_lines),
         TEST(test_full_pipe_is_not_waited_for),
+        TEST(test_losses_are_told),
         TEST(test_full_socket_is_not_waited_for),
         TEST(test_reader_that_is_gone),
         TEST(test_closed_stderr),
