@@ -139,8 +139,10 @@ def test_words_of_its_own_are_said():
 @measures
 def test_rate_is_kept(daemon):
     for rate in (333, 40000):
-        report = bench("-d", 1, "-r", rate, "-c", 64, *operands(daemon, "greeting"))
-        assert report["requests"]["sent"] == pytest.approx(rate, rel=0.01)
+        requests = bench("-d", 1, "-r", rate, "-c", 64, *operands(daemon, "greeting"))["requests"]
+        # What a busy machine has no time for is told, and not made good later.
+        assert requests["sent"] + requests["unsent"] == pytest.approx(rate, rel=0.01)
+        assert rate == 40000 or requests["unsent"] <= rate / 50
 
 
 def test_daemon_that_drops(daemon):
