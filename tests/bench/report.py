@@ -1,0 +1,75 @@
+"""What a bench has found: tables that people read as they grow, and the same with plots as a JSON file for the document.
+
+Knows nothing of what is measured, and nothing of the document (page.py) and of how a plot is drawn (plot.py).
+
+    sheet = Report("scale")
+    table = sheet.table("connections", ["connections", "ns/request", "ratio", "verdict"])
+    table.row(100, f"{ns:.0f}", f"{ratio:.2f}", "met")
+    sheet.plot("connections", title="...", x_label="connections", y_label="ns", x=[10, 100], series={"hellod": [1, 2]})
+    sheet.bars("requests", title="requests", unit="µs", values={"hellod": 3.1, "another": 5.2})
+    sheet.save(options.json)
+"""
+
+import json
+import pathlib
+
+GAP = "  "
+WIDTH = 8  # of a column, at least
+
+
+class Table:
+    """Prints its head at once and each row when it is there; a cell wider than its column moves the rest."""
+
+    def __init__(self, name, columns):
+        self.name, self.columns, self.rows = name, [str(column) for column in columns], []
+        print(self.line(self.columns), flush=True)
+
+    def line(self, cells):
+        """Words to the left, figures below the right end of their column's head."""
+        pieces = []
+        for column, cell in zip(self.columns, cells):
+            width = max(WIDTH, len(column))
+            pieces.append(cell.ljust(width) if column in (self.columns[0], "verdict") else cell.rjust(width))
+        return GAP.join(pieces).rstrip()
+
+    def row(self, *cells):
+        """Adds and prints a row, a cell for each column."""
+        assert len(cells) == len(self.columns)
+        self.rows.append([str(cell) for cell in cells])
+        print(self.line(self.rows[-1]), flush=True)
+
+
+class Report:
+    """All that the driver NAME has found."""
+
+    def __init__(self, name):
+        self.name, self.tables, self.plots = name, [], []
+
+    def table(self, name, columns):
+        """A new table, whose name is its own in this report."""
+        self.tables.append(Table(name, columns))
+        return self.tables[-1]
+
+    def plot(self, name, *, title, x_label, y_label, x, series, log_x=False):
+        """Lines over X, one for each of SERIES (name: values, None where there is none)."""
+        self.plots.append({"name": name, "kind": "lines", "title": title, "x_label": x_label, "y_label": y_label,
+                           "log_x": log_x, "x": list(x), "series": {who: list(ys) for who, ys in series.items()}})
+
+    def bars(self, name, *, title, unit, values):
+        """A bar for each of VALUES (name: value). Under one name several make one picture, each a panel."""
+        panel = {"title": title, "unit": unit, "values": dict(values)}
+        for plot in self.plots:
+            if plot["name"] == name:
+                plot["panels"].append(panel)
+                return
+        self.plots.append({"name": name, "kind": "bars", "panels": [panel]})
+
+    def save(self, path):
+        """Writes all of it to PATH; nothing if there is none."""
+        if path is None:
+            return
+        content = {"name": self.name, "plots": self.plots,
+                   "tables": [{"name": table.name, "columns": table.columns, "rows": table.rows} for table in self.tables]}
+        path = pathlib.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
