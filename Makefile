@@ -15,7 +15,7 @@ SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-overload figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-scale bench-overload figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -204,6 +204,12 @@ bench:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH)
 	@tests/bench/run --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make bench-scale  10 to 50000 connections, 1 to 4 workers: time per request, memory, start, reload; three minutes
+bench-scale:
+	@packaging/install-needs bench
+	+@$(again) programs $(BENCH)
+	@tests/bench/scale --build $(BUILD) $(BENCH_OPTIONS)
 
 #: make bench-overload as root: how long one client waits while others flood the service
 bench-overload:
