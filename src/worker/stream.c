@@ -16,9 +16,10 @@
 #include "worker/turn.h"
 
 enum {
-    LINGER_MS = 2000,  /* for a client to hear why; beyond that it does not listen */
-    SILENCE_MS = 1000, /* a client who was just greeted is neither evicted nor left without an answer */
-    SILENT_LOOKS = 16  /* how many are asked whether they are silent, so that an accept stays cheap */
+    LINGER_MS = 2000,      /* for a client to hear why; beyond that it does not listen */
+    SILENCE_MS = 1000,     /* a client who was just greeted is neither evicted nor left without an answer */
+    SILENT_LOOKS = 16,     /* how many are asked whether they are silent, so that an accept stays cheap */
+    DEADLINES_AT_ONCE = 64 /* of one list; those whose time is over at the same moment keep nobody waiting */
 };
 
 int stream_init(struct worker *worker)
@@ -246,10 +247,12 @@ void stream_timers(struct worker *worker)
     uint32_t now = (uint32_t) worker->now_ms;
 
     for (unsigned list = 0; list < worker->conns.lists; list++) {
-        struct conn *conn;
-        while ((conn = conns_first(&worker->conns, list)) != NULL &&
-               now - conn->stamp_ms >= worker->list_ms[list])
+        for (unsigned i = 0; i < DEADLINES_AT_ONCE; i++) {
+            struct conn *conn = conns_first(&worker->conns, list);
+            if (conn == NULL || now - conn->stamp_ms < worker->list_ms[list])
+                break;
             deadline(worker, conn, list);
+        }
     }
 }
 

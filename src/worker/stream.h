@@ -35,7 +35,8 @@ void stream_refuse_at_once(struct worker *worker, int fd, const char *sentence);
 /* Handles the epoll EVENTS of CONN. */
 void stream_event(struct worker *worker, struct conn *conn, uint32_t events);
 
-/* Does what deadlines demand. */
+/* Does what deadlines demand. When more are over than others should wait for, the rest is left, and
+ * stream_deadline() says that it is due. */
 void stream_timers(struct worker *worker);
 
 /* When stream_timers() must be called next, on the clock of clock_ms(); UINT64_MAX: no deadline. */

@@ -120,6 +120,42 @@ static void test_questions_that_cross_the_end(void **state)
     close(client);
 }
 
+static unsigned lingering(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < worker.conns.capacity; i++)
+        count += conns_at(&worker.conns, i)->fd > 0 && conns_at(&worker.conns, i)->list == LIST_LINGER;
+    return count;
+}
+
+/* A crowd that falls silent at the same moment: each of them is told, but others have their turn in between.
+ */
+static void test_many_deadlines_at_once(void **state)
+{
+    enum {
+        CROWD = CONNECTIONS + REFUSALS_MAX
+    };
+    int clients[CROWD];
+
+    (void) state;
+    plan.limits.per_source = plan.limits.per_prefix = CROWD;
+    for (unsigned i = 0; i < CROWD; i++)
+        clients[i] = connect_to(LINES);
+    worker.now_ms += IDLE_MS;
+    stream_timers(&worker);
+    assert_in_range(lingering(), 1, CROWD - 1);
+    assert_int_equal(stream_deadline(&worker), worker.now_ms);
+    stream_timers(&worker);
+    assert_int_equal(lingering(), CROWD);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_string_equal(hear(clients[i]), "What's your name?Sorry, you have been silent for too long.|");
+        close(clients[i]);
+    }
+    pump();
+    assert_total(COUNTER_closed_idle, CROWD);
+}
+
 static void test_delay(void **state)
 {
     int client = connect_to(DELAYED);
@@ -421,6 +457,7 @@ int main(void)
         TEST(test_half_close),
         TEST(test_idle),
         TEST(test_questions_that_cross_the_end),
+        TEST(test_many_deadlines_at_once),
         TEST(test_delay),
         TEST(test_too_long),
         TEST(test_client_that_does_not_read),
