@@ -29,13 +29,18 @@ def children(pid):
     return found
 
 
+def now_ns(pids):
+    """Processor time that each of the processes has spent; that of a running one lags behind by a tick."""
+    return [int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids]
+
+
 def spent_ns(pids):
-    """Processor time that the processes have spent, once nothing is left to do for any of them."""
+    """Processor time that all of them have spent, once nothing is left to do for any."""
     deadline = time.monotonic() + PATIENCE_S
     before = None
     while time.monotonic() < deadline:
         asleep = all(stat_fields(pid)[0] == "S" for pid in pids)
-        now = [int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids]
+        now = now_ns(pids)
         if asleep and now == before:
             return sum(now)
         before = now
