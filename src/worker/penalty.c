@@ -26,6 +26,9 @@ enum {
 #define TIME_MASK ((UINT64_C(1) << (TAG_SHIFT - TIME_SHIFT)) - 1)
 
 struct shared {
+    /* Somebody has offended once. Until then nobody needs to look further, which costs a connection more than
+     * the rest of what is asked about it, and the service a page for each neighbourhood of sources. */
+    _Alignas(64) atomic_bool used;
     struct notes notes;
     struct cells_set sets[SETS];
 };
@@ -120,6 +123,8 @@ static uint64_t level_now(uint64_t word, uint64_t now_ms, uint64_t longest_ms)
 uint64_t penalty_left_ms(const struct penalty *penalty, uint64_t now_ms, const uint8_t address[16],
                          uint64_t longest_ms)
 {
+    if (!atomic_load_explicit(&penalty->shared->used, memory_order_relaxed))
+        return 0;
     uint64_t hash = hash_of(penalty, address);
     struct cells_set *set = set_of(penalty, hash);
 
@@ -165,6 +170,8 @@ uint64_t penalty_charge(struct penalty *penalty, uint64_t now_ms, const uint8_t 
     uint64_t fresh = hash >> TAG_SHIFT << TAG_SHIFT | (now_ms / TICK_MS & TIME_MASK) << TIME_SHIFT;
 
     assert(longest_ms <= (uint64_t) PENALTY_LONGEST_S * 1000);
+    if (!atomic_load_explicit(&penalty->shared->used, memory_order_relaxed))
+        atomic_store_explicit(&penalty->shared->used, true, memory_order_relaxed);
     for (unsigned i = 0; i < CELLS_TRIES; i++) {
         _Atomic uint64_t *place = find(set_of(penalty, hash), hash, now_ms, longest_ms, &word);
         bool known = same_tag(word, hash);

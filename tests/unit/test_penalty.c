@@ -266,7 +266,7 @@ static void test_random_lives(void **state)
 static void test_memory_is_constant(void **state)
 {
     (void) state;
-    assert_int_equal(penalty_memory(), (1 << 19) + 8 * 64);
+    assert_int_equal(penalty_memory(), (1 << 19) + 9 * 64);
 }
 
 static void test_one_note_for_a_source(void **state)
