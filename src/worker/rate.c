@@ -36,12 +36,18 @@ struct shared {
     struct cells_set sets[SETS];
 };
 
+/* Where a bucket is looked for. */
+struct trace {
+    uint64_t hash;
+    unsigned place; /* in its set, where it was found last; it may be another's by now */
+};
+
 struct rate {
     struct cells cells;
     struct shared *shared; /* its memory */
     struct { /* of the source that came last to this process: who sends much sends it in a row */
         uint8_t address[16];
-        uint64_t source, network;
+        struct trace source, network;
     } last;
 };
 
@@ -53,8 +59,8 @@ static uint64_t network_hash(const struct rate *rate, const uint8_t address[16])
 static void remember(struct rate *rate, const uint8_t address[16])
 {
     memmove(rate->last.address, address, sizeof(rate->last.address));
-    rate->last.source = cells_hash(&rate->cells, address, addr_source_bits(address));
-    rate->last.network = network_hash(rate, address);
+    rate->last.source.hash = cells_hash(&rate->cells, address, addr_source_bits(address));
+    rate->last.network.hash = network_hash(rate, address);
 }
 
 struct rate *rate_open(void)
@@ -137,13 +143,16 @@ static unsigned soonest_place(const struct cells_set *set, uint64_t hash, uint64
     return best;
 }
 
-/* The place for HASH in SET, and what is in it. */
-static unsigned place_of(const struct cells_set *set, uint64_t hash, uint64_t now_ns, uint64_t *found)
+/* The place for TRACE in SET, and what is in it. */
+static unsigned place_of(const struct cells_set *set, const struct trace *trace, uint64_t now_ns,
+                         uint64_t *found)
 {
-    unsigned known = known_places(set, hash);
-
+    *found = atomic_load_explicit(&set->word[trace->place], memory_order_relaxed);
+    if (same_tag(*found, trace->hash))
+        return trace->place;
+    unsigned known = known_places(set, trace->hash);
     if (known == 0)
-        return soonest_place(set, hash, now_ns, found);
+        return soonest_place(set, trace->hash, now_ns, found);
     unsigned at = (unsigned) __builtin_ctz(known);
     *found = atomic_load_explicit(&set->word[at], memory_order_relaxed);
     return at;
@@ -156,13 +165,14 @@ static struct cells_set *set_of(const struct rate *rate, uint64_t hash)
 
 /* What is refused is not counted, so that a source over its rate is still answered at its rate, and a flood
  * of what is refused writes no shared memory. */
-static bool charge(struct rate *rate, uint64_t hash, uint64_t now_ns, uint64_t interval_ns)
+static bool charge(struct rate *rate, struct trace *trace, uint64_t now_ns, uint64_t interval_ns)
 {
+    uint64_t hash = trace->hash;
     struct cells_set *set = set_of(rate, hash);
 
     for (unsigned i = 0; i < CELLS_TRIES; i++) {
         uint64_t word = 0;
-        unsigned at = place_of(set, hash, now_ns, &word);
+        unsigned at = trace->place = place_of(set, trace, now_ns, &word);
         uint64_t due_ns = interval_ns + (same_tag(word, hash) ? ahead_ns(word, now_ns) : 0);
         if (due_ns > BURST_NS)
             return false;
@@ -178,10 +188,10 @@ bool rate_admit(struct rate *rate, uint64_t now_ns, const uint8_t address[16], u
     if (memcmp(address, rate->last.address, sizeof(rate->last.address)) != 0)
         remember(rate, address);
     /* It comes while the source is seen to: the atomic write there would keep it waiting. */
-    __builtin_prefetch(set_of(rate, rate->last.network), 1);
+    __builtin_prefetch(set_of(rate, rate->last.network.hash), 1);
     /* The source first: one that is over its own rate takes nothing from its neighbours. */
-    return charge(rate, rate->last.source, now_ns, source_ns) &&
-           charge(rate, rate->last.network, now_ns, prefix_ns);
+    return charge(rate, &rate->last.source, now_ns, source_ns) &&
+           charge(rate, &rate->last.network, now_ns, prefix_ns);
 }
 
 unsigned rate_budget(struct rate *rate, uint64_t now_ns, uint64_t interval_ns, unsigned count)

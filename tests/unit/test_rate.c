@@ -190,23 +190,23 @@ static void test_full_set(void **state)
 {
     struct rate *rate = *state;
     struct cells_set *set = &rate->shared->sets[5];
-    uint64_t hashes[CELLS_WAYS + 1];
+    struct trace sources[CELLS_WAYS + 1] = {0};
 
     for (unsigned i = 0; i <= CELLS_WAYS; i++)
-        hashes[i] = (uint64_t) (i + 1) << TIME_BITS | 5;
+        sources[i].hash = (uint64_t) (i + 1) << TIME_BITS | 5;
     for (unsigned i = 0; i < CELLS_WAYS; i++)
         for (unsigned j = 0; j <= (i == 3 ? 10 : 50); j++)
-            assert_true(charge(rate, hashes[i], START, 10 * MS));
+            assert_true(charge(rate, &sources[i], START, 10 * MS));
     for (unsigned i = 0; i < CELLS_WAYS; i++)
-        assert_true(same_tag(set->word[i], hashes[i]));
+        assert_true(same_tag(set->word[i], sources[i].hash));
     for (unsigned i = 0; i < 200; i++)
-        assert_true(charge(rate, hashes[CELLS_WAYS], START, 10 * MS));
-    assert_false(charge(rate, hashes[CELLS_WAYS], START, 10 * MS));
+        assert_true(charge(rate, &sources[CELLS_WAYS], START, 10 * MS));
+    assert_false(charge(rate, &sources[CELLS_WAYS], START, 10 * MS));
     for (unsigned i = 0; i < CELLS_WAYS; i++)
-        assert_true(same_tag(set->word[i], hashes[i == 3 ? CELLS_WAYS : i]));
-    /* Places that are empty by now are taken first. */
-    assert_true(charge(rate, hashes[3], START + SECOND_NS, 10 * MS));
-    assert_true(same_tag(set->word[0], hashes[3]));
+        assert_true(same_tag(set->word[i], sources[i == 3 ? CELLS_WAYS : i].hash));
+    /* Places that are empty by now are taken first; the one in which a source was last is another's. */
+    assert_true(charge(rate, &sources[3], START + SECOND_NS, 10 * MS));
+    assert_true(same_tag(set->word[0], sources[3].hash));
 }
 
 /* A flood of sources that come once each does not make the table forget one that is over its rate as long as
