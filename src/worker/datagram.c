@@ -65,14 +65,15 @@ int datagram_wake(struct worker *worker)
     return datagram_start(worker);
 }
 
-/* The header's destination, when a control message tells it. */
+/* The header's destination, when a control message tells it and there is more to know of it than that it is
+ * an address of ours. */
 struct asked {
     union {
         struct sockaddr any;
         struct sockaddr_in ipv4;
         struct sockaddr_in6 ipv6;
-    } address; /* if known */
-    bool known, local;
+    } address; /* if doubtful */
+    bool doubtful, local;
     unsigned interface;
 };
 
@@ -83,11 +84,13 @@ static void read_ipv4(unsigned char *data, struct asked *asked)
     struct in_pktinfo info;
 
     memcpy(&info, data, sizeof(info));
-    asked->known = true;
-    asked->address.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = info.ipi_addr};
+    asked->doubtful = false;
     /* What came in before IP_PKTINFO was set, on a socket that was passed to us, has only its destination. */
-    if (info.ipi_spec_dst.s_addr == INADDR_ANY && !IN_MULTICAST(ntohl(info.ipi_addr.s_addr)))
+    if (info.ipi_spec_dst.s_addr == INADDR_ANY && !IN_MULTICAST(ntohl(info.ipi_addr.s_addr))) {
+        asked->doubtful = true;
+        asked->address.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = info.ipi_addr};
         info.ipi_spec_dst = info.ipi_addr;
+    }
     asked->local = info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr;
     asked->interface = (unsigned) info.ipi_ifindex;
     info.ipi_ifindex = 0;
@@ -101,7 +104,7 @@ static void read_ipv6(unsigned char *data, struct asked *asked)
     struct in6_pktinfo info;
 
     memcpy(&info, data, sizeof(info));
-    asked->known = true;
+    asked->doubtful = true;
     asked->address.ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = info.ipi6_addr};
     asked->interface = info.ipi6_ifindex;
     if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
@@ -115,7 +118,9 @@ static void read_ipv6(unsigned char *data, struct asked *asked)
  * socket for both families has two, and the IPv4 one, which comes last, says more. */
 static void read_control(struct msghdr *message, struct asked *asked)
 {
-    *asked = (struct asked){.local = true};
+    asked->doubtful = false;
+    asked->local = true;
+    asked->interface = 0;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
          header = CMSG_NXTHDR(message, header)) {
         if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO)
@@ -135,7 +140,7 @@ static enum guard_rule judge(const struct guard *guard, struct mmsghdr *in, stru
                                 .truncated = in->msg_hdr.msg_flags & MSG_TRUNC,
                                 .source = in->msg_hdr.msg_name,
                                 .source_length = in->msg_hdr.msg_namelen,
-                                .destination = asked.known ? &asked.address.any : NULL,
+                                .destination = asked.doubtful ? &asked.address.any : NULL,
                                 .destination_is_local = asked.local,
                                 .interface = asked.interface};
     return guard_check(guard, &datagram, message);
