@@ -147,18 +147,32 @@ static bool is_answer(const struct guard *guard, struct span whole, struct span 
     return is_any_answer(guard, cut) || (whole.length != cut.length && is_any_answer(guard, whole));
 }
 
+/* Whether all bytes of WORD are printable ASCII. In one of the two sums a byte has its top bit set if it is
+ * below 0x20, DEL or 0x80 and more; a carry or borrow comes only from a byte that has failed already. */
+static bool is_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    return (((word + ones) | (word - ones * 0x20)) & (ones * 0x80)) == 0;
+}
+
 /* How many of the bytes at AT are printable ASCII before the first that is not. */
 static size_t plain_prefix(const unsigned char *at, size_t length)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
     size_t done = 0;
 
+    /* Most names are shorter than a word. */
+    if (length >= 4 && length < sizeof(uint64_t)) {
+        uint32_t first, last;
+        memcpy(&first, at, sizeof first);
+        memcpy(&last, at + length - sizeof last, sizeof last);
+        if (is_plain((uint64_t) first << 32 | last))
+            return length;
+    }
     for (; length - done >= sizeof(uint64_t); done += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, at + done, sizeof word);
-        /* In one of the two sums a byte has its top bit set if it is below 0x20, DEL or 0x80 and more; a
-         * carry or borrow comes only from a byte that has failed already. */
-        if (((word + ones) | (word - ones * 0x20)) & (ones * 0x80))
+        if (!is_plain(word))
             break;
     }
     while (done < length && at[done] >= 0x20 && at[done] < 0x7F)
