@@ -2,6 +2,8 @@
  */
 #include "worker/pace.h"
 
+#include <string.h>
+
 #include "base/addr.h"
 #include "worker/guard.h"
 #include "worker/lines.h"
@@ -45,6 +47,19 @@ static void tell_over_rate(const struct worker *worker, const struct plan_servic
               words_for_dropped(worker->plan), count);
 }
 
+/* Who sends much sends it in a row. */
+static bool is_exempt(struct worker *worker, const struct addr_peer *peer)
+{
+    if (!peer->is_internet)
+        return true;
+    if (!worker->paced.known || memcmp(worker->paced.address, peer->address, sizeof(peer->address)) != 0) {
+        memcpy(worker->paced.address, peer->address, sizeof(peer->address));
+        worker->paced.known = true;
+        worker->paced.exempt = plan_exempts(worker->plan, peer);
+    }
+    return worker->paced.exempt;
+}
+
 bool pace_admits(struct worker *worker, const struct plan_service *service, const struct sockaddr *source,
                  uint64_t now_ns)
 {
@@ -54,7 +69,7 @@ bool pace_admits(struct worker *worker, const struct plan_service *service, cons
     if (!has_rule(service, GUARD_RATE) || pace->source_ns == 0)
         return true;
     struct addr_peer peer = addr_peer(source);
-    if (plan_exempts(plan, &peer) ||
+    if (is_exempt(worker, &peer) ||
         rate_admit(plan->rate, now_ns, peer.address, pace->source_ns, pace->prefix_ns))
         return true;
     tell_over_rate(worker, service, &peer, now_ns);

@@ -67,7 +67,11 @@ struct worker {
     uint8_t delay_list[PLAN_SERVICES_MAX];            /* the list of a service with a delay */
     char *in, *out; /* for the connection at hand; what is not done with at its end goes to its own buffer */
     size_t in_size, out_size;
-    struct batch *batch;               /* datagrams at hand */
+    struct batch *batch; /* datagrams at hand */
+    struct {
+        uint8_t address[16];
+        bool known, exempt;
+    } paced; /* whose datagram was the last that rates were asked about; see pace.c */
     uint64_t streams_ms, datagrams_ms; /* when there was something to do for one or the other */
     bool draining;
     uint64_t drain_deadline_ms;
