@@ -56,13 +56,11 @@ void connection_close(struct worker *worker, struct conn *conn, enum counter cau
     conns_free(&worker->conns, conn);
 }
 
-void connection_watch(struct worker *worker, struct conn *conn, uint32_t events)
+void connection_change(struct worker *worker, struct conn *conn, uint32_t events)
 {
     struct epoll_event event = {.events = events,
                                 .data.u64 = event_tag(EVENT_CONN, conns_index(&worker->conns, conn))};
 
-    if (conn->interest == events)
-        return;
     conn->interest = (uint8_t) events;
     /* It cannot fail for a descriptor that is in the set and events that epoll knows. */
     int result = epoll_ctl(worker->epoll, EPOLL_CTL_MOD, conn->fd, &event);

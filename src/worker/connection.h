@@ -37,8 +37,15 @@ void connection_give_up(struct worker *worker, struct conn *conn, const char *se
  * refused. Where there are no more of these it hears SENTENCE and is closed at once. */
 void connection_evict(struct worker *worker, struct conn *conn, const char *sentence);
 
+/* Watches CONN for other events than so far; for connection_watch() alone. */
+void connection_change(struct worker *worker, struct conn *conn, uint32_t events);
+
 /* Watches CONN for EVENTS (EPOLLIN, EPOLLOUT, 0); a system call only when that is a change. */
-void connection_watch(struct worker *worker, struct conn *conn, uint32_t events);
+static inline void connection_watch(struct worker *worker, struct conn *conn, uint32_t events)
+{
+    if (conn->interest != events)
+        connection_change(worker, conn, events);
+}
 
 /* send(2) without waiting and without a signal. */
 ssize_t connection_send(int fd, const char *data, size_t length);

@@ -66,7 +66,8 @@ static void keep_rest(struct turn *turn)
     size_t in_rest = turn->length - turn->done, out_rest = turn->filled - turn->sent;
 
     if (in_rest + out_rest == 0) {
-        conns_unbuffer(&worker->conns, turn->conn);
+        if (turn->conn->buffer != CONN_NONE)
+            conns_unbuffer(&worker->conns, turn->conn);
         return;
     }
     struct buffer *buffer = conns_buffer(&worker->conns, turn->conn);
