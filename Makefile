@@ -15,7 +15,7 @@ SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-scale bench-overload figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-scale bench-overload bench-balance bench-tail figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -216,6 +216,18 @@ bench-overload:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH) $(HELPERS)
 	@tests/bench/overload --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make bench-balance  as root: do all workers get the same number of connections, and is nobody woken for nothing?
+bench-balance:
+	@packaging/install-needs bench-balance
+	+@$(again) programs
+	@tests/bench/balance --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make bench-tail     as root: how long one client waits while 5 000 rude ones work, beside the least program
+bench-tail:
+	@packaging/install-needs bench
+	+@$(again) programs $(BENCH)
+	@tests/bench/tail --build $(BUILD) $(BENCH_OPTIONS)
 
 #: make figures      system calls and instructions per request: what no noise touches, each below its limit
 figures:
