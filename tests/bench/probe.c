@@ -1,11 +1,11 @@
 /* How long one client has to wait, while others do what they like.
  *
- * probe tcp|udp PORT PID: asks one question after the other, with a random pause before each. For tcp that is
- * a connect and the prompt, for udp a name and its answer. How many in all is told on standard input, see
- * load_order(); then it says the median and the 99th percentile of the waits, in nanoseconds, and how many
- * questions did not count, because the server, which is process PID, or the probe itself had to wait for its
- * processor: somebody else had it, and how long that one takes says nothing of the server. A question that is
- * not answered ends it. */
+ * probe tcp|line|udp PORT PID: asks one question after the other, with a random pause before each. For tcp
+ * that is a connect and the prompt, for line a name and its answer on a connection that stays, for udp the
+ * same in datagrams. How many in all is told on standard input, see load_order(); then it says the median,
+ * the 99th and the 99.9th percentile of the waits, in nanoseconds, and how many questions did not count,
+ * because the server, which is process PID, or the probe itself had to wait for its processor: somebody else
+ * had it, and how long that one takes says nothing of the server. A question that is not answered ends it. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <time.h>
@@ -68,18 +68,43 @@ static unsigned long long delay_ns(int fd)
     return delay;
 }
 
-/* Connects, waits for the prompt, goes. */
-static unsigned long long ask_stream(unsigned long number)
+/* A connection that has been greeted. */
+static int greeted(in_addr_t source)
 {
     char said[sizeof(PROMPT) - 1];
-    unsigned long long start = now_ns();
-    int fd = load_connect(SOCK_STREAM, FIRST_SOURCE + (in_addr_t) (number % SOURCES), port);
+    int fd = load_connect(SOCK_STREAM, source, port);
 
     if (recv(fd, said, sizeof(said), MSG_WAITALL) != sizeof(said) || memcmp(said, PROMPT, sizeof(said)) != 0)
         load_fail("wrong prompt");
+    return fd;
+}
+
+/* Connects, waits for the prompt, goes. */
+static unsigned long long ask_stream(unsigned long number)
+{
+    unsigned long long start = now_ns();
+    int fd = greeted(FIRST_SOURCE + (in_addr_t) (number % SOURCES));
     unsigned long long took = now_ns() - start;
+
     close(fd);
     return took;
+}
+
+static unsigned long long ask_line(unsigned long number)
+{
+    static int fd = -1;
+    char name[NAME_LENGTH + 1], said[ANSWER_LENGTH + 1];
+
+    if (fd < 0)
+        fd = greeted(FIRST_SOURCE);
+    load_write_name(name, (unsigned) number);
+    name[NAME_LENGTH] = '\n';
+    unsigned long long start = now_ns();
+    if (send(fd, name, sizeof(name), MSG_NOSIGNAL) < 0 ||
+        recv(fd, said, sizeof(said), MSG_WAITALL) != sizeof(said) ||
+        memcmp(said + PREFIX_LENGTH, name, NAME_LENGTH) != 0 || said[ANSWER_LENGTH] != '\n')
+        load_fail("wrong answer to a line");
+    return now_ns() - start;
 }
 
 static unsigned long long ask_datagram(unsigned long number)
@@ -120,13 +145,26 @@ static bool ask_one(unsigned long long (*ask)(unsigned long), unsigned long long
     return counts;
 }
 
+static const struct question {
+    const char *name;
+    unsigned long long (*ask)(unsigned long); /* how long the answer took */
+} questions[] = {{"tcp", ask_stream}, {"line", ask_line}, {"udp", ask_datagram}};
+
+static const struct question *find_question(const char *name)
+{
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+        if (strcmp(questions[i].name, name) == 0)
+            return &questions[i];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: probe tcp|udp PORT PID\n");
+    const struct question *question = argc == 4 ? find_question(argv[1]) : NULL;
+    if (question == NULL) {
+        fprintf(stderr, "usage: probe tcp|line|udp PORT PID\n");
         return 64;
     }
-    unsigned long long (*ask)(unsigned long) = strcmp(argv[1], "tcp") == 0 ? ask_stream : ask_datagram;
     port = atoi(argv[2]);
     open_schedstat(&schedstats[0], argv[3]);
     open_schedstat(&schedstats[1], "self");
@@ -137,11 +175,11 @@ int main(int argc, char **argv)
         for (; answered < count; tries++) {
             if (tries > TRIES * count)
                 load_fail("the processors are too busy with others");
-            answered += ask_one(ask, &waits_ns[answered]);
+            answered += ask_one(question->ask, &waits_ns[answered]);
         }
         qsort(waits_ns, count, sizeof(waits_ns[0]), compare);
-        printf("median %llu p99 %llu left out %lu\n", waits_ns[count / 2], waits_ns[count * 99 / 100],
-               tries - count);
+        printf("median %llu p99 %llu p999 %llu left out %lu\n", waits_ns[count / 2],
+               waits_ns[count * 99 / 100], waits_ns[count * 999 / 1000], tries - count);
         fflush(stdout);
     }
     return 0;
