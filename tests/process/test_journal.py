@@ -1,0 +1,192 @@
+"""In the journal: entries with fields, by which whatever an operator looks for is found; and a journal that is stopped,
+full or dead holds nobody up, loses lines only when it must, and hears how many.
+"""
+
+import re
+import signal
+
+import pytest
+
+from catalog import catalog
+from configs import GREETING, HELLO
+from journal import Journal, Journaled
+from reloads import owed
+from rude import FULL, SOURCE, TOO_LONG
+from workers import killed, settled
+
+IDS = {entry.subject: message_id for message_id, entry in catalog().items()}
+ONE_WORKER = {"workers": 1, "listen": [{**GREETING, "framing": "line"}, HELLO]}
+LOST = r"^lines of the log that were lost: (\d+)$"
+
+
+@pytest.fixture
+def journal(folder):
+    with Journal(folder) as made:
+        yield made
+
+
+def subject(entry):
+    return catalog()[entry["MESSAGE_ID"]].subject
+
+
+def about(entry, *names):
+    return tuple(entry.get(name) for name in names)
+
+
+def test_access_lines_have_fields(journal):
+    with Journaled(journal, ONE_WORKER, options=["-v"]) as daemon:
+        (worker,) = daemon.workers()
+        with daemon.connect() as client:
+            client.greeted()
+            port = str(client.socket.getsockname()[1])
+        with daemon.datagrams() as client:
+            client.expect(b"Bob", b"Hello, Bob!")
+            other = str(client.socket.getsockname()[1])
+        lines = [
+            ("Accept new connection from 127.0.0.1:" + port, "greeting", port, None),
+            (f"Connection from 127.0.0.1:{port} closed.", "greeting", port, "closed_end"),
+            (f"Datagram from 127.0.0.1:{other} answered.", "hello", other, None),
+        ]
+        for text, listener, number, cause in lines:
+            entry = journal.wait("^" + text + "$")
+            assert about(entry, "LISTENER", "PEER_ADDRESS", "PEER_PORT") == (listener, "127.0.0.1", number)
+            assert about(entry, "SLOT", "GENERATION", "WORKER_PID") == ("0", "0", str(worker))
+            assert about(entry, "PRIORITY", "CAUSE", "MESSAGE_ID") == ("6", cause, None)
+        daemon.stop()
+    assert not [line for line in journal.lines if "127.0.0.1:" + port in line]
+
+
+def test_deaths_and_reloads(journal):
+    with Journaled(journal, {**ONE_WORKER, "workers": 2}) as daemon:
+        victim = daemon.workers()[0]
+        killed(victim)
+        entry = journal.wait(r"was killed by signal 9", WORKER_PID=str(victim))
+        assert subject(entry) == "A worker of hellod has died and is replaced"
+        assert entry["SLOT"] in "01" and about(entry, "GENERATION", "PRIORITY") == ("0", "4")
+        daemon.signal(signal.SIGHUP)
+        assert subject(journal.wait("^reload 1 done")) == "hellod has taken up its new configuration"
+        daemon.stop()
+    assert subject(journal.wait("^Terminated: finishing ")) == "hellod has begun to stop"
+
+
+def counting(**more):
+    """A config in which loopback is like any other place."""
+    return {**ONE_WORKER, "exempt": [], **more}
+
+
+def test_who_comes_too_often(journal):
+    with Journaled(journal, counting(limits={"per_source": 2})) as daemon:
+        inside = [daemon.connect(source=("127.0.0.5", 0)).greeted() for _ in range(2)]
+        for _ in range(3):
+            with daemon.connect(source=("127.0.0.5", 0)) as client:
+                client.expect_end(SOURCE)
+        entry = journal.wait(r"^127\.0\.0\.5 has too many connections; refused since the last line about it: 1$")
+        assert subject(entry) == "A client of hellod wants too many connections"
+        assert about(entry, "PEER_ADDRESS", "RULE", "CAUSE") == ("127.0.0.5", "limits.per_source", "refused_source")
+        assert about(entry, "LISTENER", "SLOT", "COUNT") == ("greeting", "0", "1")
+        for client in inside:
+            client.close()
+        daemon.stop()
+    journal.read()
+    assert len(journal.find("has too many connections")) == 1
+
+
+def test_who_finds_no_place(journal):
+    slow = {**GREETING, "delay": 60.0}  # whoever is owed an answer keeps the place
+    limits = {"connections": 1, "drain_timeout": 1.0}
+    with Journaled(journal, {"workers": 1, "listen": [slow], "limits": limits}) as daemon:
+        with owed(daemon, "greeting"):
+            for _ in range(3):
+                with daemon.connect() as client:
+                    client.expect_end(FULL)
+        entry = journal.wait("^the service is full; connections refused since the last line about it: 1$")
+        assert subject(entry) == "hellod is full and refuses clients"
+        assert about(entry, "PEER_ADDRESS", "RULE", "CAUSE") == ("127.0.0.1", "limits.connections", "refused_full")
+        daemon.stop()
+    journal.read()
+    assert len(journal.find("is full")) == 1
+
+
+def test_who_offends(journal):
+    with Journaled(journal, counting()) as daemon:
+        for _ in range(5):
+            with daemon.connect().greeted() as client:
+                client.send(b"x" * 1025)
+                client.expect_end(TOO_LONG + b"\n")
+        entry = journal.wait("^127.0.0.1 is refused for 10 seconds")
+        assert subject(entry) == "A client of hellod is refused for a while"
+        assert about(entry, "PEER_ADDRESS", "RULE", "CAUSE") == ("127.0.0.1", "limits.penalty", "closed_too_long")
+        daemon.stop()
+
+
+def test_who_asks_too_often(journal):
+    rate = {"per_source": 1, "budget": 1}
+    with Journaled(journal, counting(rate=rate)) as daemon:
+        for number in range(30):
+            with daemon.datagrams(bind=(f"127.0.0.{5 + number // 15}", 0)) as client:
+                client.send(b"Bob")
+        entry = journal.wait(r"^127\.0\.0\.0/24 is over its rate; ")
+        assert subject(entry) == "A network sends hellod more datagrams than it may"
+        assert about(entry, "PEER_NETWORK", "RULE", "CAUSE") == ("127.0.0.0/24", "rate", "drop_rate")
+        assert entry["PEER_ADDRESS"].startswith("127.0.0.") and entry["LISTENER"] == "hello"
+        entry = journal.wait("^the service is over its budget of answers; ")
+        assert subject(entry) == "hellod is over its budget of answers to datagrams"
+        assert about(entry, "RULE", "CAUSE", "PEER_ADDRESS") == ("budget", "drop_budget", None)
+        daemon.stop()
+
+
+def test_who_is_not_confined(journal):
+    with Journaled(journal, {**ONE_WORKER, "sandbox": "off"}):
+        entry = journal.wait("^workers are not confined")
+        assert about(entry, "PRIORITY", "SLOT") == ("5", None)
+        assert subject(entry) == "Workers of hellod are not fully confined"
+
+
+def converse(daemon, count):
+    for _ in range(count):
+        with daemon.connect() as client:
+            client.greeted()
+
+
+def test_stopped_journal_holds_nobody_up(journal):
+    with Journaled(journal, ONE_WORKER, options=["-v"]) as daemon:
+        with daemon.datagrams() as client:
+            asked = 0
+            while daemon.counters()["log_lost"] < 100:
+                for _ in range(100):
+                    client.expect(b"Bob", b"Hello, Bob!")
+                asked += 100
+        daemon.wait_for_counter("datagram_answers", asked)
+        converse(daemon, 3)
+        lost = settled(daemon)["log_lost"]
+        # It goes on, and is told of the gap.
+        entry = journal.wait(LOST)
+        assert about(entry, "PRIORITY", "CAUSE") == ("4", "log_lost")
+        assert subject(entry) == "hellod has lost lines of its log"
+        with daemon.datagrams() as client:
+            client.expect(b"Bob", b"Hello, Bob!")
+        daemon.stop()
+    journal.read()
+    assert sum(int(one["COUNT"]) for one in journal.find(LOST)) == lost
+    texts = [one["MESSAGE"] for one in journal.entries] + [line.partition(">")[2] for line in journal.lines]
+    access = [text for text in texts if re.match("(Accept|Connection|Datagram) ", text)]
+    assert len(access) + lost == asked + 1 + 2 * 3
+
+
+def test_dead_journal_holds_nobody_up(journal):
+    with Journaled(journal, ONE_WORKER, options=["-v"]) as daemon:
+        converse(daemon, 1)
+        journal.wait("^Connection from .* closed")
+        journal.die()
+        converse(daemon, 10)
+        daemon.wait_for_counter("log_lost", 20)
+        assert len(daemon.workers()) == 1
+        daemon.stop()
+
+
+def test_journal_that_is_started_anew_is_found(journal):
+    with Journaled(journal, ONE_WORKER, options=["-v"]) as daemon:
+        journal.begin_anew()
+        converse(daemon, 1)
+        assert journal.wait("^Connection from .* closed")["LISTENER"] == "greeting"
+        daemon.stop()
