@@ -67,6 +67,25 @@ def test_a_worker_that_died(service):
     service.kill("KILL", victim)
     one = check(service, "A worker of hellod has died and is replaced", "4", "worker ")
     assert f"(pid {victim}) was killed by signal 9 (Killed)" in one["MESSAGE"]
+    assert (one["WORKER_PID"], one["GENERATION"]) == (str(victim), "0") and one["SLOT"].isdigit()
+
+
+def test_a_client_is_found_by_its_address(service):
+    service.configure("log = { access = true; };")
+    service.systemctl("start")
+    service.ask()
+    service.ask("udp")
+
+    def found():
+        entries = [json.loads(line) for line in journalctl(service, "-o", "json").splitlines()]
+        return [one for one in entries if one.get("PEER_ADDRESS") == "127.0.0.1"]
+
+    wait_until(lambda: len(found()) == 3, 10, lambda: journalctl(service))
+    for one in found():
+        assert (one["_SYSTEMD_UNIT"], one["_PID"], one["GENERATION"]) == (service.unit, one["WORKER_PID"], "0")
+        assert one["PEER_PORT"] in one["MESSAGE"] and one["SLOT"].isdigit()
+        assert int(one["_PID"]) in service.processes() - {service.master()}
+    assert sorted(one["LISTENER"] for one in found()) == ["greeting", "greeting", "hello"]
 
 
 def test_a_service_that_could_not_start(service):
