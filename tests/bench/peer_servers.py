@@ -19,19 +19,21 @@ PYTHON = "/usr/bin/python3"
 NAME, PROMPT = b"abcde", b"What's your name?"
 HELLO = b"Hello, " + NAME + b"!"
 GREETS = {"requests": (PROMPT, NAME, HELLO), "conversations": (PROMPT, NAME, HELLO), "greetings": (PROMPT, b"", b"")}
+STREAMS = ("requests", "lines", "conversations")
 LINES = (PROMPT, NAME + b"\n", HELLO + b"\n")
-ECHOES = {row: (b"", NAME, NAME) for row in ("requests", "conversations")}
 UDP = (b"", NAME, HELLO)
 
 
 class Peer:
     """A server: PROGRAM is what must be there; START(place, port, row) writes the config and returns the words that
-    start it; VERSION is a program's words and a pattern for what it says; ASKS has for each row that it is in the
-    greeting, the request and the answer; NOTE says what it is."""
+    start it; VERSION is a program's words and a pattern for what it says; ASKED has for each row that it is in the
+    greeting, the request and the answer; NOTE says what it is. In the rows BESIDE it is shown, and out of the contest,
+    since it does not do what is asked of all others there."""
 
-    def __init__(self, name, program, start, version, asks, note):
-        self.name, self.program, self.start, self.asks, self.note = name, program, start, asks, note
+    def __init__(self, name, program, start, version, asked, note, beside=()):
+        self.name, self.program, self.start, self.asks, self.note = name, program, start, asked, note
         self.version_words, self.version_pattern = version
+        self.beside = set(beside)
 
     def path(self):
         """Where the program is, or nothing."""
@@ -43,6 +45,11 @@ class Peer:
         done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         found = re.search(self.version_pattern, done.stdout)
         return found[1] if found else "?"
+
+
+def asks(rows, request, answer):
+    """The same in all ROWS, without a greeting."""
+    return {row: (b"", request, answer) for row in rows}
 
 
 def account():
@@ -100,26 +107,15 @@ defaults
     per_source = UNLIMITED
     cps = 1000000 1
     bind = 127.0.0.1
-    user = {user}
-    type = INTERNAL UNLISTED
-    disable = no
 }}
 service echo
 {{
-    id = echo-stream
     type = INTERNAL UNLISTED
+    flags = NOLIBWRAP
     socket_type = stream
     protocol = tcp
     wait = no
-    port = {port}
-}}
-service echo
-{{
-    id = echo-dgram
-    type = INTERNAL UNLISTED
-    socket_type = dgram
-    protocol = udp
-    wait = yes
+    user = {user}
     port = {port}
 }}
 """
@@ -190,21 +186,21 @@ def start_socketserver(place, port, row):
 
 APACHE_SERVER = Peer(
     "Apache", "apache2" if shutil.which("apache2", path="/usr/sbin") else "httpd", start_apache,
-    (["-v"], r"Apache/([\d.]+)"), ECHOES, "prefork, mod_echo")
+    (["-v"], r"Apache/([\d.]+)"), asks(STREAMS, b"abcde\n", b"abcde\n"), "prefork, mod_echo: lines")
 XINETD_SERVER = Peer(
-    "xinetd", "xinetd", start_xinetd, (["-version"], r"Version ([\d.]+)"), {**ECHOES, "udp": (b"", NAME, NAME)},
-    "its own echo")
+    "xinetd", "xinetd", start_xinetd, (["-version"], r"Version ([\d.]+)"),
+    {**asks(STREAMS, NAME, NAME), "lines": (b"", NAME + b"\n", NAME + b"\n")}, "its own echo: bytes")
 NGINX_SERVER = Peer(
     "nginx", "nginx", start_nginx, (["-v"], r"nginx/([\d.]+)"), {"greetings": (PROMPT, b"", b""), "udp": UDP},
-    "stream, return")
+    "stream, return: one sentence", beside=["greetings"])
 FRAME = b"\x00\x01\x00\x00\x00\x01\x00\x00"  # before every datagram: its number, and that it is the first of one
 MEMCACHED = Peer(
     "memcached", "memcached", start_memcached, (["-V"], r"([\d.]+)"),
-    {**{row: (b"", b"mn\r\n", b"MN\r\n") for row in ("requests", "lines", "conversations")},
-     "udp": (b"", FRAME + b"mn\r\n", FRAME + b"MN\r\n")}, "one thread, the request that does nothing")
+    {**asks(STREAMS, b"mn\r\n", b"MN\r\n"), "udp": (b"", FRAME + b"mn\r\n", FRAME + b"MN\r\n")},
+    "one thread, its no-op")
 REDIS = Peer(
     "redis", "redis-server", start_redis, (["--version"], r"v=([\d.]+)"),
-    {row: (b"", b"PING\r\n", b"+PONG\r\n") for row in ("requests", "lines", "conversations")}, "PING")
+    asks(STREAMS, b"PING\r\n", b"+PONG\r\n"), "PING")
 THREADS = Peer(
     "threads", PYTHON, start_threads, (["-V"], r"Python ([\d.]+)"), GREETS, "Python, a thread for each connection")
 SOCKETSERVER = Peer(

@@ -18,18 +18,19 @@ WIDTH = 8  # of a column, at least
 
 
 class Table:
-    """Prints its head at once and each row when it is there; a cell wider than its column moves the rest."""
+    """Prints its head at once and each row when it is there; a cell wider than its column moves the rest. Columns of
+    words begin at the left: the first, "verdict", and those whose name begins with "<"."""
 
     def __init__(self, name, columns):
-        self.name, self.columns, self.rows = name, [str(column) for column in columns], []
+        self.name, self.columns, self.rows = name, [column.removeprefix("<") for column in columns], []
+        self.words = [place == 0 or column == "verdict" or column.startswith("<") for place, column in enumerate(columns)]
         print(self.line(self.columns), flush=True)
 
     def line(self, cells):
-        """Words to the left, figures below the right end of their column's head."""
         pieces = []
-        for column, cell in zip(self.columns, cells):
-            width = max(WIDTH, len(column))
-            pieces.append(cell.ljust(width) if column in (self.columns[0], "verdict") else cell.rjust(width))
+        for column, words, cell in zip(self.columns, self.words, cells):
+            width = max(WIDTH * (1 + words), len(column))
+            pieces.append(cell.ljust(width) if words else cell.rjust(width))
         return GAP.join(pieces).rstrip()
 
     def row(self, *cells):
@@ -68,8 +69,9 @@ class Report:
         """Writes all of it to PATH; nothing if there is none."""
         if path is None:
             return
-        content = {"name": self.name, "plots": self.plots,
-                   "tables": [{"name": table.name, "columns": table.columns, "rows": table.rows} for table in self.tables]}
+        tables = [{"name": table.name, "columns": table.columns, "words": table.words, "rows": table.rows}
+                  for table in self.tables]
+        content = {"name": self.name, "tables": tables, "plots": self.plots}
         path = pathlib.Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -97,8 +97,10 @@ class Tree:
     def __init__(self, argv, processor, port, place):
         self.argv, self.port = [str(word) for word in argv], port
         self.output = pathlib.Path(place) / "output"
+        # In a session of its own: Apache's end is one for its whole process group.
         with on_processor(processor), open(self.output, "ab") as output:
-            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=place)
+            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=place,
+                                          start_new_session=True)
 
     def __enter__(self):
         return self
