@@ -15,7 +15,7 @@ SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-scale bench-overload bench-balance bench-tail figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-peers bench-scale bench-overload performance bench-balance bench-tail figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -210,6 +210,18 @@ bench-scale:
 	@packaging/install-needs bench
 	+@$(again) programs $(BENCH)
 	@tests/bench/scale --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make bench-peers  the same beside Apache, xinetd, nginx, memcached, redis and two small Python servers
+bench-peers:
+	@packaging/install-needs bench-peers
+	+@$(again) programs $(BENCH)
+	@tests/bench/peers --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make performance  as root: runs all benchmarks on a quiet machine, and makes doc/PERFORMANCE.md from what they find
+performance:
+	@packaging/install-needs bench-peers
+	+@$(again) programs $(BENCH) $(HELPERS)
+	@tests/bench/report --build $(BUILD) --run-all
 
 #: make bench-overload as root: how long one client waits while others flood the service
 bench-overload:
