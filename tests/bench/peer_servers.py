@@ -188,7 +188,7 @@ APACHE_SERVER = Peer(
     "Apache", "apache2" if shutil.which("apache2", path="/usr/sbin") else "httpd", start_apache,
     (["-v"], r"Apache/([\d.]+)"), asks(STREAMS, b"abcde\n", b"abcde\n"), "prefork, mod_echo: lines")
 XINETD_SERVER = Peer(
-    "xinetd", "xinetd", start_xinetd, (["-version"], r"Version ([\d.]+)"),
+    "xinetd", "xinetd", start_xinetd, (["-version"], r"([\d.]+) libwrap"),
     {**asks(STREAMS, NAME, NAME), "lines": (b"", NAME + b"\n", NAME + b"\n")}, "its own echo: bytes")
 NGINX_SERVER = Peer(
     "nginx", "nginx", start_nginx, (["-v"], r"nginx/([\d.]+)"), {"greetings": (PROMPT, b"", b""), "udp": UDP},
@@ -209,7 +209,7 @@ SOCKETSERVER = Peer(
 
 
 def hellod(build):
-    return Peer("hellod", build / "hellod", start_hellod(build / "hellod"), (["-v"], r"([\d.]+)"),
+    return Peer("hellod", build / "hellod", start_hellod(build / "hellod"), (["-V"], r"([\d.]+)"),
                 {**GREETS, "lines": LINES, "udp": UDP}, "one worker, as shipped")
 
 

@@ -14,7 +14,7 @@ import json
 import pathlib
 
 GAP = "  "
-WIDTH = 8  # of a column, at least
+WIDTH, WORDS_WIDTH = 8, 22  # of a column, at least
 
 
 class Table:
@@ -29,12 +29,12 @@ class Table:
     def line(self, cells):
         pieces = []
         for column, words, cell in zip(self.columns, self.words, cells):
-            width = max(WIDTH * (1 + words), len(column))
+            width = max(WORDS_WIDTH if words else WIDTH, len(column))
             pieces.append(cell.ljust(width) if words else cell.rjust(width))
         return GAP.join(pieces).rstrip()
 
     def row(self, *cells):
-        """Adds and prints a row, a cell for each column."""
+        """Adds and prints a row, a cell for each column: text, or what becomes text."""
         assert len(cells) == len(self.columns)
         self.rows.append([str(cell) for cell in cells])
         print(self.line(self.rows[-1]), flush=True)
