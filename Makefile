@@ -219,7 +219,7 @@ bench-peers:
 
 #: make performance  as root: runs all benchmarks on a quiet machine, and makes doc/PERFORMANCE.md from what they find
 performance:
-	@packaging/install-needs bench-peers
+	@packaging/install-needs performance
 	+@$(again) programs $(BENCH) $(HELPERS)
 	@tests/bench/report --build $(BUILD) --run-all
 

@@ -75,7 +75,8 @@ def draw_bars(plot):
 
 def ticks(most):
     """Round numbers from nothing to at least MOST."""
-    rough = (most or 1) / GRID
+    most = most or 1
+    rough = most / GRID
     power = 10 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
     return [step * number for number in range(math.ceil(most / step - 1e-9) + 1)]
