@@ -223,6 +223,7 @@ performance:
 	+@$(again) programs $(BENCH) $(HELPERS)
 	@tests/bench/report --build $(BUILD) --run-all
 
+
 #: make bench-overload as root: how long one client waits while others flood the service
 bench-overload:
 	@packaging/install-needs bench
@@ -246,6 +247,19 @@ figures:
 	@packaging/install-needs figures
 	+@$(again) programs $(BENCH)
 	@tests/bench/figures --build $(BUILD)
+
+#: make bench-peers  CPU time per request beside Apache, xinetd, nginx, memcached, redis and two small Python servers
+.PHONY: bench-peers performance
+bench-peers:
+	@packaging/install-needs bench-peers
+	+@$(again) programs $(BENCH)
+	@tests/bench/peers --build $(BUILD) $(BENCH_OPTIONS)
+
+#: make performance  as root: runs all benchmarks on a quiet machine, and makes doc/PERFORMANCE.md from what they find
+performance:
+	@packaging/install-needs performance
+	+@$(again) programs $(BENCH) $(HELPERS)
+	@tests/bench/report --build $(BUILD) --run-all
 
 #: make loss         is anything lost by reloads, kills of workers and restarts? Some minutes of load, and a table
 loss:
