@@ -211,19 +211,6 @@ bench-scale:
 	+@$(again) programs $(BENCH)
 	@tests/bench/scale --build $(BUILD) $(BENCH_OPTIONS)
 
-#: make bench-peers  the same beside Apache, xinetd, nginx, memcached, redis and two small Python servers
-bench-peers:
-	@packaging/install-needs bench-peers
-	+@$(again) programs $(BENCH)
-	@tests/bench/peers --build $(BUILD) $(BENCH_OPTIONS)
-
-#: make performance  as root: runs all benchmarks on a quiet machine, and makes doc/PERFORMANCE.md from what they find
-performance:
-	@packaging/install-needs performance
-	+@$(again) programs $(BENCH) $(HELPERS)
-	@tests/bench/report --build $(BUILD) --run-all
-
-
 #: make bench-overload as root: how long one client waits while others flood the service
 bench-overload:
 	@packaging/install-needs bench
@@ -249,7 +236,6 @@ figures:
 	@tests/bench/figures --build $(BUILD)
 
 #: make bench-peers  CPU time per request beside Apache, xinetd, nginx, memcached, redis and two small Python servers
-.PHONY: bench-peers performance
 bench-peers:
 	@packaging/install-needs bench-peers
 	+@$(again) programs $(BENCH)
