@@ -18,8 +18,20 @@ bool batch_is_needed(const struct plan *plan)
     return false;
 }
 
-/* The ports at which we would talk to ourselves. Returns how many. */
-static size_t find_own_ports(const struct plan *plan, const int *fds, uint16_t *ports)
+/* What is sent to a group can come from an address of ours, but not from that one. (A socket that is bound to
+ * a broadcast address is found by what it gets: none of it is sent to a local address.) */
+static bool is_one_address(const union batch_address *address)
+{
+    if (address->any.sa_family == AF_INET)
+        return address->ipv4.sin_addr.s_addr != htonl(INADDR_ANY);
+    const struct in6_addr *ipv6 = &address->ipv6.sin6_addr;
+    return address->any.sa_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(ipv6) &&
+           !IN6_IS_ADDR_V4MAPPED(ipv6) && !IN6_IS_ADDR_MULTICAST(ipv6);
+}
+
+/* Where the sockets are bound: to one address or to all, and the ports at which we would talk to ourselves.
+ * Returns how many ports there are. */
+static size_t find_own_addresses(struct batch *batch, const struct plan *plan, const int *fds)
 {
     size_t count = 0;
 
@@ -28,16 +40,17 @@ static size_t find_own_ports(const struct plan *plan, const int *fds, uint16_t *
         socklen_t length = sizeof(address);
         if (!plan_is_datagram(plan, i) || getsockname(fds[i], &address.any, &length) < 0)
             continue;
+        batch->bound[i] = is_one_address(&address);
         uint16_t port = addr_port(&address.any);
         if (port != 0)
-            ports[count++] = port;
+            batch->own_ports[count++] = port;
     }
     return count;
 }
 
 static void set_up_guards(struct batch *batch, const struct plan *plan, const int *fds)
 {
-    size_t ports = find_own_ports(plan, fds, batch->own_ports);
+    size_t ports = find_own_addresses(batch, plan, fds);
 
     for (unsigned i = 0; i < plan->service_count; i++) {
         const struct plan_service *service = &plan->services[i];

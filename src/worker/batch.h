@@ -37,6 +37,7 @@ struct batch {
     union batch_address source[BATCH_MAX];
     union batch_control control[BATCH_MAX];
     unsigned last;                          /* the socket that had datagrams last, or any */
+    bool bound[PLAN_SOCKETS_MAX];           /* by socket: to one address, from which it answers by itself */
     struct guard guards[PLAN_SERVICES_MAX]; /* by service */
     uint16_t own_ports[PLAN_SOCKETS_MAX];
     char *in_bytes, *out_bytes; /* BATCH_MAX pieces of in_size and out_size bytes */

@@ -130,11 +130,15 @@ static void read_control(struct msghdr *message, struct asked *asked)
     }
 }
 
-static enum guard_rule judge(const struct guard *guard, struct mmsghdr *in, struct span *message)
+/* BOUND: the socket is bound to one address. */
+static enum guard_rule judge(const struct guard *guard, bool bound, struct mmsghdr *in, struct span *message)
 {
     struct asked asked;
 
     read_control(&in->msg_hdr, &asked);
+    /* The kernel would look the address up that it takes by itself. */
+    if (bound && asked.local)
+        in->msg_hdr.msg_controllen = 0;
     struct datagram datagram = {.data = in->msg_hdr.msg_iov->iov_base,
                                 .length = in->msg_len,
                                 .truncated = in->msg_hdr.msg_flags & MSG_TRUNC,
@@ -160,7 +164,7 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
     /* Most have no lists, and are not to pay for them. */
     if (service->access != NULL && !access_admits(worker, service, from->msg_hdr.msg_name))
         return 0;
-    enum guard_rule rule = judge(guard, from, &message);
+    enum guard_rule rule = judge(guard, batch->bound[batch->last], from, &message);
     if (rule != GUARD_PASS) {
         score_add(worker->score, COUNTER_drop_oversize + (enum counter) rule, 1);
         return 0;
