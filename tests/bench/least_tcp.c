@@ -49,12 +49,12 @@ static void die(const char *what)
 static int listen_anywhere(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
     if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 4096) < 0 ||
         getsockname(fd, (struct sockaddr *) &address, &length) < 0)
         die("listening socket");
-    fprintf(stderr, "listener least: tcp 0.0.0.0:%d\nready: 1 workers\n", ntohs(address.sin_port));
+    fprintf(stderr, "listener least: tcp 127.0.0.1:%d\nready: 1 workers\n", ntohs(address.sin_port));
     return fd;
 }
 

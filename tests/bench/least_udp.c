@@ -2,11 +2,14 @@
  *
  * One process, one socket, batches of 64 with recvmmsg and sendmmsg. It has no guard, no limits, no log and
  * no config, and does not ask which of its addresses was meant; whatever a server costs above this is what
- * its design adds. It must stay as cheap as it can be written and must share no code with the server. */
+ * its design adds. It must stay as cheap as it can be written and must share no code with the server.
+ *
+ * least_udp one: its socket is bound to one address; least_udp all: to all of the host's. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -28,15 +31,15 @@ static void die(const char *what)
     exit(1);
 }
 
-static int bind_anywhere(void)
+static int bind_anywhere(in_addr_t host)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
     socklen_t length = sizeof(address);
     if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
         getsockname(fd, (struct sockaddr *) &address, &length) < 0)
         die("datagram socket");
-    fprintf(stderr, "listener least: udp 0.0.0.0:%d\nready: 1 workers\n", ntohs(address.sin_port));
+    fprintf(stderr, "listener least: udp 127.0.0.1:%d\nready: 1 workers\n", ntohs(address.sin_port));
     return fd;
 }
 
@@ -70,11 +73,15 @@ static void answer_batch(int fd)
         sendmmsg(fd, answers, (unsigned) count, 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc != 2 || (strcmp(argv[1], "one") != 0 && strcmp(argv[1], "all") != 0)) {
+        fprintf(stderr, "usage: least_udp one|all\n");
+        return 64;
+    }
     struct epoll_event event = {.events = EPOLLIN};
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    int fd = bind_anywhere();
+    int fd = bind_anywhere(strcmp(argv[1], "one") == 0 ? INADDR_LOOPBACK : INADDR_ANY);
     prepare();
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         die("epoll_ctl");
