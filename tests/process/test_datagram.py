@@ -277,8 +277,10 @@ def test_port_below_1024(daemon):
 
 
 def test_broadcast_on_loopback():
-    with Hellod({"listen": [EVERYWHERE, {**EVERYWHERE, "name": "open", "guard": {"destination": False}}]}) as daemon:
-        for listener in ("hello", "open"):
+    willing = {"guard": {"destination": False}}
+    with Hellod({"listen": [EVERYWHERE, {**EVERYWHERE, "name": "open", **willing},
+                            {**HELLO, "name": "there", "address": "127.255.255.255", **willing}]}) as daemon:
+        for listener in ("hello", "open", "there"):
             port = daemon.address(listener, socket.AF_INET)[1]
             with Datagram(("127.255.255.255", port)) as client:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -327,6 +329,12 @@ def test_answers_come_from_the_asked_address(per_worker):
         for host in ("127.0.0.1", "127.0.0.2", "127.200.1.9"):
             with Datagram((host, port)) as client:
                 client.expect(b"Bob", b"Hello, Bob!")
+
+
+def test_answers_come_from_the_one_address():
+    # Such a socket needs not be told.
+    with Hellod({"listen": [{**HELLO, "address": "127.200.1.9"}]}) as daemon, daemon.datagrams() as client:
+        client.expect(b"Bob", b"Hello, Bob!")
 
 
 def test_answers_come_from_the_asked_address_ipv6(ipv6):
