@@ -2,10 +2,11 @@
  *
  * A shared socket is watched with EPOLLEXCLUSIVE (epoll_ctl(2)), which wakes one worker a connection, the
  * first of those who wait. The rule of balance is in balance.h; here it is put to work:
- *  - after an accept that leaves this worker above its share it takes the socket out of the epoll set and in
- * again, and is last in the kernel's queue from then on;
- *  - woken all the same, it hands the connection on: it looks away and wakes the sibling that has fewest.
- * Nobody else would, for the kernel has told this worker alone;
+ *  - who takes a connection goes to the end of the kernel's queue, by taking the socket out of the epoll set
+ * and in again, so that connections that come one after the other go round;
+ *  - woken above its share, because others had more luck or have lost clients, it hands the connection on: it
+ * looks away and wakes the sibling that has fewest. Nobody else would, for the kernel has told this worker
+ * alone;
  *  - a sibling that was asked and shows no sign of life is not asked again, nor counted, until its beat goes
  * on: a stopped worker costs one short pause. A worker that becomes full looks away at once, as long as
  * siblings have room.
@@ -207,17 +208,15 @@ static bool stand_back(struct worker *worker)
     return true;
 }
 
-/* After an accept: leaves when full, else goes to the end of the kernel's queue when above the share. */
+/* Goes to the end of the kernel's queue, unless this worker has some to make up for. Before the client is
+ * greeted, because it may then connect once more: as long as this worker is awake and stands before others in
+ * the queue, it is told of what one of them is woken for, takes it, and the other has woken for nothing. */
 static void yield_place(struct worker *worker, unsigned socket)
 {
-    if (worker_is_full(worker)) {
-        stand_back(worker);
-        return;
-    }
-    if (worker->live <= BALANCE_FEW)
-        return;
     struct balance_view view = look_around(worker, SILENT_MS);
-    if (!balance_above_share(&view, worker->live))
+
+    view.live++; /* the one that was just taken */
+    if (balance_below_share(&view, worker->live + 1))
         return;
     unwatch(worker, socket);
     if (watch(worker, socket) < 0) /* no memory in the kernel: all of them again, a little later */
@@ -269,8 +268,9 @@ static bool peer_is_gone(int error)
            error == EOPNOTSUPP || error == ENETUNREACH || error == EINTR;
 }
 
-/* Takes one connection; false when there is none, or none is to be taken now. */
-static bool accept_one(struct worker *worker, unsigned socket)
+/* Takes one connection, and if it is YIELDING lets the siblings have the next; false when there is none, or
+ * none is to be taken now. */
+static bool accept_one(struct worker *worker, unsigned socket, bool yielding)
 {
     struct addr_peer peer;
     int fd = access_accept(worker, socket, &peer);
@@ -280,6 +280,8 @@ static bool accept_one(struct worker *worker, unsigned socket)
             shortage(worker, socket, errno);
         return false;
     }
+    if (yielding)
+        yield_place(worker, socket);
     admit_connection(worker, socket, fd, &peer);
     return true;
 }
@@ -292,8 +294,9 @@ void accept_event(struct worker *worker, unsigned socket)
         return; /* an event from before the sockets were taken out, or one that was handed on */
     /* One at a time: a loop until EAGAIN would cost a system call for each that comes alone, and epoll tells
      * of the next one together with what those who are connected want. */
-    if (accept_one(worker, socket) && movable && worker->accepting.back_at_ms == 0)
-        yield_place(worker, socket);
+    if (accept_one(worker, socket, movable) && movable && worker->accepting.back_at_ms == 0 &&
+        worker_is_full(worker))
+        stand_back(worker);
 }
 
 void accept_wake(struct worker *worker)
@@ -307,12 +310,15 @@ void accept_wake(struct worker *worker)
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0)
             look_away(worker, worker->now_ms + SHORTAGE_MS);
+    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
+        if (is_stream(worker, socket) && is_everybodys(worker, socket))
+            accept_event(worker, socket); /* at once: waiting for the event would be one more pass */
 }
 
 void accept_rest(struct worker *worker, unsigned socket)
 {
     unsigned left = QUEUE_MAX; /* bounded: the port stays open for a moment, and more may come */
 
-    while (left > 0 && accept_one(worker, socket))
+    while (left > 0 && accept_one(worker, socket, false))
         left--;
 }

@@ -1,8 +1,7 @@
 /* Balance: whether this worker should take the next connection of a shared listening socket. Pure arithmetic.
  *
- * The kernel wakes the workers that wait for a shared socket in the order in which they began to wait, so
- * that the first would get nearly all connections. A worker with more than its share steps to the end of that
- * order, and if it is woken all the same, leaves the connection to those before it. */
+ * Workers take turns, but in a burst those who are awake get more, and clients do not leave in the order in
+ * which they came. A worker with more than its share leaves the connection to others. */
 #ifndef HELLOD_WORKER_BALANCE_H
 #define HELLOD_WORKER_BALANCE_H
 
@@ -10,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-    BALANCE_FEW = 4 /* connections by which nobody minds to differ */
+    BALANCE_FEW = 8 /* connections by which nobody minds to differ */
 };
 
 /* What the scoreboard says of the workers of the generation that can be relied on, this one included. */
@@ -22,11 +21,17 @@ struct balance_view {
 };
 
 /* True when OWN connections are more than this worker's share: an eighth and a few above the mean, which
- * keeps the busiest below 1.25 times the mean where that matters, and steps aside rarely enough to cost
+ * keeps the busiest below 1.25 times the mean where that matters, and is reached rarely enough to cost
  * nothing. The one that has fewest is never above its share. */
 static inline bool balance_above_share(const struct balance_view *view, uint32_t own)
 {
     return 8 * (uint64_t) own * view->workers > 9 * view->live + 8 * (uint64_t) BALANCE_FEW * view->workers;
+}
+
+/* True when OWN connections are so far below the mean that this worker should have more than its turn. */
+static inline bool balance_below_share(const struct balance_view *view, uint32_t own)
+{
+    return 8 * (uint64_t) own * view->workers < 7 * view->live;
 }
 
 #endif

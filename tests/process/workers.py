@@ -57,6 +57,12 @@ def worst(daemon):
     return max(live) * len(live) / sum(live)
 
 
+def sleeps(daemon):
+    """How often the workers have gone to sleep so far: each time but the last ones they were woken."""
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+               for pid in daemon.workers())
+
+
 def opened(daemon, count, name="greeting", **how):
     """COUNT greeted connections, one after the other, each with the process ID of the worker that has it. Nobody else
     may connect meanwhile."""

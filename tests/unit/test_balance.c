@@ -21,23 +21,44 @@ static void test_examples(void **state)
         {1, 4096, 4096, false},
         {1, 1000000, 1000000, false},
         {2, 0, 0, false},
-        {2, 4, 4, false}, /* so few are nobody's burden */
-        {2, 9, 9, false},
-        {2, 10, 10, true},
+        {2, 8, 8, false}, /* so few are nobody's burden */
+        {2, 18, 18, false},
+        {2, 19, 19, true},
         {4, 4000, 1000, false},
-        {4, 4000, 1129, false},
-        {4, 4000, 1130, true},
+        {4, 4000, 1133, false},
+        {4, 4000, 1134, true},
         {4, 4000, 4000, true},
-        {256, 256000, 1129, false},
-        {256, 256000, 1130, true},
-        {4, 0, 4, false},
-        {4, 0, 5, true}, /* gauges are read one after the other and need not agree */
+        {256, 256000, 1133, false},
+        {256, 256000, 1134, true},
+        {4, 0, 8, false},
+        {4, 0, 9, true}, /* gauges are read one after the other and need not agree */
     };
 
     (void) state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct balance_view view = {.workers = rows[i].workers, .live = rows[i].live};
         if (balance_above_share(&view, rows[i].own) != rows[i].above)
+            fail_msg("%u of %llu connections with %u workers", rows[i].own, (unsigned long long) rows[i].live,
+                     rows[i].workers);
+    }
+}
+
+static void test_who_catches_up(void **state)
+{
+    static const struct {
+        uint32_t workers;
+        uint64_t live;
+        uint32_t own;
+        bool below;
+    } rows[] = {{1, 1, 1, false},         {2, 1, 1, false},       {2, 2, 1, false},
+                {8, 8, 1, false},         {8, 10, 1, true},       {4, 4000, 874, true},
+                {4, 4000, 875, false},    {4, 4000, 1000, false}, {256, 256000, 874, true},
+                {256, 256000, 875, false}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct balance_view view = {.workers = rows[i].workers, .live = rows[i].live};
+        if (balance_below_share(&view, rows[i].own) != rows[i].below)
             fail_msg("%u of %llu connections with %u workers", rows[i].own, (unsigned long long) rows[i].live,
                      rows[i].workers);
     }
@@ -67,7 +88,9 @@ static void test_promises(void **state)
         bool above = balance_above_share(&view, own);
         if (own <= mean && above)
             fail_msg("%u is not above the mean %f", own, mean);
-        if (own > 1.125 * mean + 4.001 && !above)
+        if (own >= mean && balance_below_share(&view, own))
+            fail_msg("%u is not below the mean %f", own, mean);
+        if (own > 1.125 * mean + 8.001 && !above)
             fail_msg("%u is far above the mean %f", own, mean);
         if (above && !balance_above_share(&view, own + 1))
             fail_msg("%u is, but one more is not", own);
@@ -103,9 +126,8 @@ static void test_a_pool_that_obeys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_largest_numbers),
-        cmocka_unit_test(test_promises),
+        cmocka_unit_test(test_examples),          cmocka_unit_test(test_who_catches_up),
+        cmocka_unit_test(test_largest_numbers),   cmocka_unit_test(test_promises),
         cmocka_unit_test(test_a_pool_that_obeys),
     };
 
