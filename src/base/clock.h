@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <time.h>
 
+enum {
+    CLOCK_TICK_MS = 4 /* by so much clock_ms() is late at most, but on few kernels */
+};
+
 /* Milliseconds of CLOCK_MONOTONIC_COARSE (clock_gettime(2)): a few nanoseconds to read, right to one tick of
  * the kernel (1 to 10 ms), which is enough for timeouts of a tenth of a second and more. */
 static inline uint64_t clock_ms(void)

@@ -175,7 +175,7 @@ static void dispatch_all(struct worker *worker, const struct epoll_event *events
         worker->streams_ms = worker->now_ms;
 }
 
-/* Milliseconds until something is due, at most BEAT_MS. */
+/* Milliseconds until something is due and the clock knows it, so that nobody wakes early and in vain. */
 static int wait_ms(const struct worker *worker)
 {
     uint64_t until = worker->now_ms + BEAT_MS, stream = stream_deadline(worker),
@@ -187,7 +187,7 @@ static int wait_ms(const struct worker *worker)
         until = accept;
     if (worker->draining && worker->drain_deadline_ms < until)
         until = worker->drain_deadline_ms;
-    return until > worker->now_ms ? (int) (until - worker->now_ms) : 0;
+    return until > worker->now_ms ? (int) (until - worker->now_ms) + CLOCK_TICK_MS : 0;
 }
 
 static void beat(struct worker *worker)
