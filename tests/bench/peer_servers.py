@@ -18,7 +18,7 @@ PYTHON = "/usr/bin/python3"
 
 NAME, PROMPT = b"abcde", b"What's your name?"
 HELLO = b"Hello, " + NAME + b"!"
-GREETS = {"requests": (PROMPT, NAME, HELLO), "conversations": (PROMPT, NAME, HELLO), "greetings": (PROMPT, b"", b"")}
+GREETS = {"requests": (PROMPT, NAME, HELLO), "greetings": (PROMPT, NAME, HELLO)}
 STREAMS = ("requests", "lines", "conversations")
 LINES = (PROMPT, NAME + b"\n", HELLO + b"\n")
 UDP = (b"", NAME, HELLO)
@@ -71,7 +71,8 @@ workers = 1; control = ""; exempt = [ "::1" ]; user = "{user}"; group = "{group}
 limits = {{ per_source = 4000; per_prefix = 4000; }};
 rate = {{ per_source = 1000000; budget = 10000000; }};
 listen = (
-  {{ name = "greeting"; protocol = "greeting"; type = "stream"; address = "127.0.0.1"; port = {port}; }},
+  {{ name = "greeting"; protocol = "greeting"; type = "stream"; address = "127.0.0.1"; port = {port};
+     {more} }},
   {{ name = "hello"; protocol = "hello"; type = "datagram"; address = "127.0.0.1"; port = {port}; }}
 );
 """
@@ -142,7 +143,10 @@ def modules(folders, file):
 
 
 def start_hellod(program):
-    return lambda place, port, row: [program, "-c", write(place, HELLOD, port=port)]
+    def start(place, port, row):
+        more = 'prompt = "";' if row == "conversations" else ""
+        return [program, "-c", write(place, HELLOD, port=port, more=more)]
+    return start
 
 
 def start_apache(place, port, row):
@@ -210,7 +214,7 @@ SOCKETSERVER = Peer(
 
 def hellod(build):
     return Peer("hellod", build / "hellod", start_hellod(build / "hellod"), (["-V"], r"([\d.]+)"),
-                {**GREETS, "lines": LINES, "udp": UDP}, "one worker, as shipped")
+                {**GREETS, "lines": LINES, "conversations": (b"", NAME, HELLO), "udp": UDP}, "one worker, as shipped")
 
 
 OTHERS = [APACHE_SERVER, XINETD_SERVER, NGINX_SERVER, MEMCACHED, REDIS, THREADS, SOCKETSERVER]
