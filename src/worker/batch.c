@@ -81,6 +81,7 @@ static void tie(struct batch *batch, unsigned i)
     batch->in[i].msg_hdr.msg_iovlen = 1;
     batch->in[i].msg_hdr.msg_name = &batch->source[i];
     batch->in[i].msg_hdr.msg_control = &batch->control[i];
+    batch->out[i].msg_hdr.msg_iov = &batch->out_data[i];
     batch->out[i].msg_hdr.msg_iovlen = 1;
 }
 
@@ -105,6 +106,7 @@ struct batch *batch_new(const struct plan *plan, const int *fds)
         const struct plan_service *service = &plan->services[plan->sockets[i].service];
         if (!plan_is_datagram(plan, i))
             continue;
+        batch->packs[i] = parcel_possible(fds[i]);
         if (batch->in_size <
             service->message_size + 1) /* a byte more than allowed shows that it is too long */
             batch->in_size = service->message_size + 1;
@@ -133,7 +135,7 @@ void batch_set_family(struct batch *batch, int family)
 {
     /* A local client can send descriptors along. Without room for them the kernel closes them; with it, they
      * would be ours and stay open. */
-    size_t room = family == AF_UNIX ? 0 : sizeof(union batch_control);
+    size_t room = family == AF_UNIX ? 0 : BATCH_CONTROL_SIZE;
 
     if (batch->control_room == room)
         return;

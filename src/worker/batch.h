@@ -11,12 +11,15 @@
 #include <sys/un.h>
 
 #include "worker/guard.h"
+#include "worker/parcel.h"
 #include "worker/plan.h"
 
 enum {
-    BATCH_MAX = 64, /* datagrams received at once */
+    BATCH_MAX = PARCEL_ANSWERS_MAX, /* datagrams received at once */
     /* While there are clients of streams: so many take no longer than they wait anyway. */
-    BATCH_BESIDE_STREAMS = 16
+    BATCH_BESIDE_STREAMS = 16,
+    /* What comes with a datagram; behind it is room for what is said of a parcel. */
+    BATCH_CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))
 };
 
 union batch_address {
@@ -28,16 +31,17 @@ union batch_address {
 
 union batch_control {
     struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+    char bytes[BATCH_CONTROL_SIZE + PARCEL_CONTROL_SIZE];
 };
 
 struct batch {
-    struct mmsghdr in[BATCH_MAX], out[BATCH_MAX];
+    struct mmsghdr in[BATCH_MAX], out[BATCH_MAX], parcels[BATCH_MAX];
     struct iovec in_data[BATCH_MAX], out_data[BATCH_MAX];
     union batch_address source[BATCH_MAX];
     union batch_control control[BATCH_MAX];
     unsigned last;                          /* the socket that had datagrams last, or any */
     bool bound[PLAN_SOCKETS_MAX];           /* by socket: to one address, from which it answers by itself */
+    bool packs[PLAN_SOCKETS_MAX];           /* parcels can be sent there */
     struct guard guards[PLAN_SERVICES_MAX]; /* by service */
     uint16_t own_ports[PLAN_SOCKETS_MAX];
     char *in_bytes, *out_bytes; /* BATCH_MAX pieces of in_size and out_size bytes */

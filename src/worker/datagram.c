@@ -1,4 +1,5 @@
-/* Datagrams in batches: one recvmmsg(2), guard, pace and protocol for each, one sendmmsg(2).
+/* Datagrams in batches: one recvmmsg(2), guard, pace and protocol for each, one sendmmsg(2), in which answers
+ * to the same source go in one piece where they can.
  *
  * An answer goes out with the control message that the datagram came in with, so that it leaves from the
  * address that was asked (failure 43). What the kernel does not take is counted and dropped: waiting would
@@ -20,8 +21,9 @@
 #include "worker/pace.h"
 
 enum {
-    RECENT_MS = 1000,   /* for so long clients of one kind are taken into account in what the others get */
-    REST_BATCHES = 1024 /* more than a queue holds: it is a bound, since the port stays open for a moment */
+    RECENT_MS = 1000,    /* for so long clients of one kind are taken into account in what the others get */
+    REST_BATCHES = 1024, /* more than a queue holds: it is a bound, since the port stays open for a moment */
+    SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL
 };
 
 int datagram_init(struct worker *worker)
@@ -171,10 +173,9 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
     }
     if (!pace_admits(worker, service, from->msg_hdr.msg_name, now_ns))
         return 0;
-    service->protocol->message(&service->texts, message.data, message.length, batch->out_data[in].iov_base,
+    service->protocol->message(&service->texts, message.data, message.length, batch->out_data[out].iov_base,
                                &written);
-    batch->out_data[in].iov_len = written;
-    to->msg_hdr.msg_iov = &batch->out_data[in];
+    batch->out_data[out].iov_len = written;
     to->msg_hdr.msg_name = from->msg_hdr.msg_name;
     to->msg_hdr.msg_namelen = from->msg_hdr.msg_namelen;
     to->msg_hdr.msg_control = from->msg_hdr.msg_control;
@@ -185,9 +186,12 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
 _Static_assert(COUNTER_drop_budget - COUNTER_drop_oversize == (int) GUARD_BUDGET - (int) GUARD_OVERSIZE,
                "the counters stand in the order of the rules");
 
-static void log_answered(const struct worker *worker, const struct plan_service *service, unsigned first,
-                         unsigned count)
+static void log_answered(const struct worker *worker, unsigned socket, unsigned first, unsigned count)
 {
+    const struct plan_service *service = service_of(worker, socket);
+
+    if (!worker->plan->access_log)
+        return;
     for (unsigned i = first; i < first + count; i++) {
         const struct msghdr *header = &worker->batch->out[i].msg_hdr;
         const struct addr_peer peer = addr_peer(header->msg_name);
@@ -197,25 +201,68 @@ static void log_answered(const struct worker *worker, const struct plan_service 
     }
 }
 
-/* Sends the first COUNT answers. */
-static void send_answers(struct worker *worker, const struct plan_service *service, int fd, unsigned count)
+/* Sends COUNT answers from number FIRST on, each by itself. Returns how many were sent. */
+static unsigned send_singly(struct worker *worker, unsigned socket, unsigned first, unsigned count)
 {
     unsigned sent = 0, lost = 0;
 
     while (sent + lost < count) {
-        unsigned first = sent + lost;
-        int taken = sendmmsg(fd, &worker->batch->out[first], count - first, MSG_DONTWAIT | MSG_NOSIGNAL);
+        unsigned next = first + sent + lost;
+        int taken = sendmmsg(worker->fds[socket], &worker->batch->out[next], count - sent - lost, SEND_FLAGS);
         if (taken > 0) {
-            if (worker->plan->access_log)
-                log_answered(worker, service, first, (unsigned) taken);
+            log_answered(worker, socket, next, (unsigned) taken);
             sent += (unsigned) taken;
         } else if (errno != EINTR) {
             lost++; /* the error is the first one's alone: its peer cannot be reached, or its queue is full */
         }
     }
+    return sent;
+}
+
+static unsigned answers_in(const struct mmsghdr *parcels, unsigned count)
+{
+    unsigned answers = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        answers += (unsigned) parcels[i].msg_hdr.msg_iovlen;
+    return answers;
+}
+
+/* Sends the first COUNT answers in parcels. Returns how many were sent. What cannot be sent together may
+ * still go one by one: a path can be too narrow to be cut for, or lack what cutting takes, and the kernel has
+ * several names for that. */
+static unsigned send_parcels(struct worker *worker, unsigned socket, unsigned count)
+{
+    struct batch *batch = worker->batch;
+    unsigned parcels = parcel_pack(batch->out, count, batch->parcels), next = 0, done = 0, sent = 0;
+
+    while (next < parcels) {
+        int taken = sendmmsg(worker->fds[socket], &batch->parcels[next], parcels - next, SEND_FLAGS);
+        if (taken < 0 && errno == EINTR)
+            continue;
+        unsigned passed = taken > 0 ? (unsigned) taken : 1,
+                 answers = answers_in(&batch->parcels[next], passed);
+        if (taken > 0) {
+            log_answered(worker, socket, done, answers);
+            sent += answers;
+        } else if (answers > 1) {
+            sent += send_singly(worker, socket, done, answers);
+        }
+        next += passed;
+        done += answers;
+    }
+    return sent;
+}
+
+/* Sends the first COUNT answers. */
+static void send_answers(struct worker *worker, unsigned socket, unsigned count)
+{
+    unsigned sent = worker->batch->packs[socket] ? send_parcels(worker, socket, count)
+                                                 : send_singly(worker, socket, 0, count);
+
     score_add(worker->score, COUNTER_datagram_answers, sent);
-    if (lost > 0)
-        score_add(worker->score, COUNTER_datagram_unsent, lost);
+    if (sent < count)
+        score_add(worker->score, COUNTER_datagram_unsent, count - sent);
 }
 
 static bool is_recent(const struct worker *worker, uint64_t when_ms)
@@ -239,7 +286,7 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
     uint64_t now_ns = clock_ns();
     for (unsigned i = 0; i < (unsigned) received; i++)
         answers += answer(worker, service, now_ns, i, answers);
-    send_answers(worker, service, worker->fds[socket], pace_budget(worker, service, answers, now_ns));
+    send_answers(worker, socket, pace_budget(worker, service, answers, now_ns));
     for (unsigned i = 0; i < (unsigned) received; i++)
         batch_renew(batch, i);
     return (unsigned) received;

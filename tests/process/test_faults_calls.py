@@ -96,6 +96,7 @@ START = (
     ("worker", "epoll_wait", "EINTR", GOES_ON),
     ("worker", "fcntl", "EMFILE", GOES_ON),
     ("worker", "getsockname", "ENOBUFS", GOES_ON),
+    ("worker", "getsockopt", "ENOPROTOOPT EOPNOTSUPP", GOES_ON),  # whether datagrams are cut; then they are not
     ("worker", "mmap", "ENOMEM", GOES_ON),
     ("worker", "prctl", "EPERM", GOES_ON),
     ("worker", "sendto", "EAGAIN ENOBUFS ENOMEM", GOES_ON),  # what it says to the master
@@ -112,7 +113,7 @@ LIFE = (
     ("worker", "recvfrom", "ECONNRESET ETIMEDOUT ENOMEM", "serve", "closed_reset"),
     ("worker", "recvfrom", "EAGAIN EINTR", "serve", None),
     ("worker", "recvmmsg", "EAGAIN EINTR ECONNREFUSED ENOMEM", "serve", None),  # it stays in the queue
-    ("worker", "sendmmsg", "EAGAIN ENOBUFS EPERM ENETUNREACH ECONNREFUSED EINVAL", "serve", "datagram_unsent"),
+    ("worker", "sendmmsg", "EAGAIN ENOBUFS EPERM ENETUNREACH ECONNREFUSED EINVAL EIO", "serve", "datagram_unsent"),
     ("worker", "sendmmsg", "EINTR", "serve", None),  # sent again
     ("worker", "close", "EINTR EIO", "serve", None),
     ("worker", "epoll_wait", "EINTR", "serve", None),
