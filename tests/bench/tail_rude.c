@@ -19,8 +19,8 @@
 enum {
     RUDE = 5000,
     OPENED_AT_ONCE = 50,
-    ACTS = 8, /* in a millisecond */
-    ACTS_AT_ONCE = 128,
+    ACTS = 24, /* in a millisecond */
+    ACTS_AT_ONCE = 256,
     AT_ONCE_EACH = 64, /* in one millisecond of so many */
     FLOOD_LINES = 64,
     LONG_LENGTH = 1500,
