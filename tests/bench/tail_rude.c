@@ -19,10 +19,12 @@
 enum {
     RUDE = 5000,
     OPENED_AT_ONCE = 50,
-    ACTS = 24, /* in a millisecond */
+    WARM_UP_ROUNDS = 5, /* until buffers are full */
+    ACTS = 24,          /* in a millisecond */
     ACTS_AT_ONCE = 256,
     AT_ONCE_EACH = 64, /* in one millisecond of so many */
     FLOOD_LINES = 64,
+    FLOODS_UNREAD = 8, /* at once, by who never reads */
     LONG_LENGTH = 1500,
     BUFFER_SIZE = 8192, /* of a socket that is never read */
     FIRST_SOURCE = 0x7F040001,
@@ -96,7 +98,8 @@ static void say_pieces(struct rude *rude, unsigned length)
 
 static void never_read(struct rude *rude)
 {
-    say(rude, flood, sizeof(flood));
+    for (unsigned i = 0; i < FLOODS_UNREAD && rude->fd >= 0; i++)
+        say(rude, flood, sizeof(flood));
 }
 
 static void say_half_a_line(struct rude *rude)
@@ -183,6 +186,7 @@ static void prepare(const char *port)
     for (unsigned i = 0; i < FLOOD_LINES; i++)
         memcpy(flood + i * LINE_LENGTH, LINE, LINE_LENGTH);
     memset(too_long, 'a', sizeof(too_long));
+    too_long[1] = '\n'; /* a line, so that the rest is one, too */
     for (unsigned i = 0; i < RUDE; i++)
         crowd[i].fd = -1;
 }
@@ -196,6 +200,8 @@ int main(int argc, char **argv)
     prepare(argv[1]);
     for (unsigned opened = 0; opened < RUDE && tick(); opened += OPENED_AT_ONCE)
         act(OPENED_AT_ONCE);
+    for (unsigned done = 0; done < WARM_UP_ROUNDS * RUDE && tick(); done += ACTS)
+        act(ACTS);
     printf("standing\n");
     fflush(stdout);
     answered = 0;
