@@ -81,7 +81,7 @@ APACHE = """
 ServerName localhost
 ServerRoot "{place}"
 PidFile "{place}/pid"
-ErrorLog "{place}/log"
+ErrorLog /dev/stderr
 LogLevel emerg
 LoadModule mpm_prefork_module {modules}/mod_mpm_prefork.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
@@ -91,15 +91,15 @@ Listen 127.0.0.1:{port}
 ProtocolEcho On
 Timeout 600
 StartServers {processes}
-ServerLimit {processes}
-MaxRequestWorkers {processes}
+ServerLimit 1000
+MaxRequestWorkers 1000
 MinSpareServers 1
-MaxSpareServers {processes}
+MaxSpareServers 1000
 MaxConnectionsPerChild 0
 """
 APACHE_MODULES = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules")
 UNIXD = "LoadModule unixd_module {modules}/mod_unixd.so"
-APACHE_PROCESSES = {"requests": 130, "lines": 20, "conversations": 34}
+APACHE_PROCESSES = {"requests": 140, "lines": 20, "conversations": 40}  # one for each connection, and some to spare
 
 XINETD = """
 defaults
