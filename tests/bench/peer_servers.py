@@ -90,6 +90,7 @@ LoadModule echo_module {modules}/mod_echo.so
 Listen 127.0.0.1:{port}
 ProtocolEcho On
 Timeout 600
+KeepAliveTimeout 600
 StartServers {processes}
 ServerLimit 1000
 MaxRequestWorkers 1000
