@@ -113,7 +113,7 @@ LIFE = (
     ("worker", "recvfrom", "ECONNRESET ETIMEDOUT ENOMEM", "serve", "closed_reset"),
     ("worker", "recvfrom", "EAGAIN EINTR", "serve", None),
     ("worker", "recvmmsg", "EAGAIN EINTR ECONNREFUSED ENOMEM", "serve", None),  # it stays in the queue
-    ("worker", "sendmmsg", "EAGAIN ENOBUFS EPERM ENETUNREACH ECONNREFUSED EINVAL EIO", "serve", "datagram_unsent"),
+    ("worker", "sendmmsg", "EAGAIN ENOBUFS EPERM ENETUNREACH ECONNREFUSED EINVAL", "serve", "datagram_unsent"),
     ("worker", "sendmmsg", "EINTR", "serve", None),  # sent again
     ("worker", "close", "EINTR EIO", "serve", None),
     ("worker", "epoll_wait", "EINTR", "serve", None),
