@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum {
@@ -71,6 +72,24 @@ static inline unsigned load_first_number(unsigned index)
 static inline unsigned load_next_number(unsigned number)
 {
     return number + 7919;
+}
+
+/* 127.X.Y.1, so that each index is a network of its own. */
+static inline in_addr_t load_source(unsigned index)
+{
+    return INADDR_LOOPBACK + ((index + 1) << 8);
+}
+
+/* Allows as many descriptors as may be. */
+static inline void load_raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        load_fail("getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        load_fail("setrlimit");
 }
 
 /* A socket of TYPE, connected from the loopback address SOURCE (host order, 0: any) to PORT; a blocking

@@ -7,7 +7,6 @@
  *
  * How many is told on standard input, see load_order(). */
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -202,18 +201,12 @@ static void close_none(const struct work *work)
     (void) work;
 }
 
-/* 127.X.Y.1, so that each index is a network of its own. */
-static in_addr_t source_of(unsigned index)
-{
-    return INADDR_LOOPBACK + ((index + 1) << 8);
-}
-
 /* Opens COUNT more connections that stay open; every other one has been answered once. */
 static void hold_idle(const struct work *work, unsigned long count)
 {
     for (unsigned long i = 0; i < count && idle_count < work->peers; i++) {
         struct peer *peer = &peers[idle_count];
-        connect_peer(peer, source_of(idle_count++));
+        connect_peer(peer, load_source(idle_count++));
         hear_all(peer);
         if (i % 2)
             continue;
@@ -244,16 +237,6 @@ static const struct work *find_work(const char *name)
     return NULL;
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        load_fail("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        load_fail("setrlimit");
-}
-
 int main(int argc, char **argv)
 {
     const struct work *work = argc == 3 ? find_work(argv[1]) : NULL;
@@ -263,7 +246,7 @@ int main(int argc, char **argv)
     }
     port = atoi(argv[2]);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    raise_descriptor_limit();
+    load_raise_descriptors();
     for (unsigned i = 0; i < work->peers; i++)
         peers[i].number = load_first_number(i);
     work->open(work);

@@ -10,7 +10,6 @@
  *
  * At the end of its input it resets what is open. Every answer is checked. */
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -62,18 +61,12 @@ static void hear(const struct peer *peer)
     answered++;
 }
 
-/* 127.X.Y.1, so that each index is a network of its own. */
-static in_addr_t source_of(unsigned index)
-{
-    return INADDR_LOOPBACK + ((index + 1) << 8);
-}
-
 static void open_one(unsigned index, int port)
 {
     struct peer *peer = &peers[open_count];
     char said[sizeof(PROMPT) - 1];
 
-    peer->fd = load_connect(SOCK_STREAM, source_of(index), port);
+    peer->fd = load_connect(SOCK_STREAM, load_source(index), port);
     peer->number = load_first_number(index);
     if (recv(peer->fd, said, sizeof(said), MSG_WAITALL) != sizeof(said) ||
         memcmp(said, PROMPT, sizeof(said)) != 0)
@@ -182,17 +175,6 @@ static void obey(const char *word, unsigned first, char **ports, unsigned port_c
     }
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        load_fail("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        load_fail("setrlimit");
-}
-
 int main(int argc, char **argv)
 {
     char word[WORD_MAX];
@@ -201,7 +183,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: scale_load FIRST PORT...\n");
         return 64;
     }
-    raise_descriptor_limit();
+    load_raise_descriptors();
     while (scanf("%7s", word) == 1) {
         answered = 0;
         obey(word, (unsigned) atoi(argv[1]), argv + 2, (unsigned) argc - 2);
