@@ -98,6 +98,13 @@ static void look_away(struct worker *worker, uint64_t until_ms)
     worker->accepting.back_at_ms = until_ms;
 }
 
+/* The kernel has no memory, or no descriptor: perhaps a little later. */
+static void pause_a_while(struct worker *worker)
+{
+    score_add(worker->score, COUNTER_accept_pauses, 1);
+    look_away(worker, worker->now_ms + SHORTAGE_MS);
+}
+
 void accept_stop(struct worker *worker)
 {
     worker->accepting.full = false;
@@ -156,7 +163,7 @@ void accept_timers(struct worker *worker)
     accepting->asked = -1;
     accepting->full = false;
     if (watch_all(worker) < 0)
-        look_away(worker, worker->now_ms + SHORTAGE_MS);
+        pause_a_while(worker);
 }
 
 /* The siblings as the scoreboard shows them, but for those that have been silent for LOST_MS or longer. */
@@ -219,8 +226,8 @@ static void yield_place(struct worker *worker, unsigned socket)
     if (balance_below_share(&view, worker->live + 1))
         return;
     unwatch(worker, socket);
-    if (watch(worker, socket) < 0) /* no memory in the kernel: all of them again, a little later */
-        look_away(worker, worker->now_ms + SHORTAGE_MS);
+    if (watch(worker, socket) < 0)
+        pause_a_while(worker);
 }
 
 static void tell_shortage(const struct worker *worker, unsigned socket, int error)
@@ -309,7 +316,7 @@ void accept_wake(struct worker *worker)
             unwatch(worker, socket);
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0)
-            look_away(worker, worker->now_ms + SHORTAGE_MS);
+            pause_a_while(worker);
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && is_everybodys(worker, socket))
             accept_event(worker, socket); /* at once: waiting for the event would be one more pass */

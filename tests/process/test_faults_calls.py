@@ -107,7 +107,7 @@ LIFE = (
     ("worker", "accept4", "ECONNABORTED EINTR EAGAIN EPROTO EPERM", "serve", None),  # the next one is taken
     ("worker", "accept4", f"{SHORT} ENOBUFS", "serve", "accept_pauses"),
     # The listening socket is looked at again later, a client that cannot be watched is refused: see test_faults.py.
-    ("worker", "epoll_ctl", "ENOMEM ENOSPC", "serve", None),
+    ("worker", "epoll_ctl", "ENOMEM ENOSPC", "serve", "accept_pauses"),
     ("worker", "sendto", "EPIPE ECONNRESET ETIMEDOUT", "serve", "closed_reset"),
     ("worker", "sendto", "EAGAIN ENOBUFS", "serve", None),  # sent when there is room
     ("worker", "recvfrom", "ECONNRESET ETIMEDOUT ENOMEM", "serve", "closed_reset"),
