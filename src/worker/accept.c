@@ -315,8 +315,10 @@ void accept_wake(struct worker *worker)
         if (is_stream(worker, socket) && is_shared(worker, socket))
             unwatch(worker, socket);
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
-        if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0)
-            pause_a_while(worker);
+        if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0) {
+            pause_a_while(worker); /* and those that follow are not watched either */
+            return;
+        }
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && is_everybodys(worker, socket))
             accept_event(worker, socket); /* at once: waiting for the event would be one more pass */
