@@ -1,7 +1,6 @@
 /* The lines of the control protocol, printed and taken apart. Must not know what any of them says. */
 #include "base/quote.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 size_t quote_character(const char *text)
@@ -85,6 +84,22 @@ void quote_print(FILE *out, const char *text)
     fputc('"', out);
     print(out, text, "\"\\");
     fputc('"', out);
+}
+
+void quote_put_text(FILE *out, const char *key, const char *text)
+{
+    fprintf(out, " %s=", key);
+    quote_print(out, text);
+}
+
+void quote_put_number(FILE *out, const char *key, uint64_t number)
+{
+    fprintf(out, " %s=%llu", key, (unsigned long long) number);
+}
+
+void quote_put_truth(FILE *out, const char *key, bool truth)
+{
+    fprintf(out, " %s=%s", key, truth ? "true" : "false");
 }
 
 /* The value of one digit of \xNN, or -1. */

@@ -3,7 +3,9 @@
 #ifndef HELLOD_BASE_QUOTE_H
 #define HELLOD_BASE_QUOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* The bytes of the character that TEXT begins with: UTF-8 (RFC 3629) that is no control character (C0, DEL,
@@ -21,6 +23,15 @@ size_t quote_copy(const char *text, char *out, size_t room);
 /* Writes TEXT to OUT in double quotes, as quote_show() does and with \" and \\ for quotes and backslashes, so
  * that quote_parse() finds the very bytes again. */
 void quote_print(FILE *out, const char *text);
+
+/* Writes the next field of a line: KEY and TEXT, as quote_print() does. */
+void quote_put_text(FILE *out, const char *key, const char *text);
+
+/* The same with a number. */
+void quote_put_number(FILE *out, const char *key, uint64_t number);
+
+/* The same with true or false. */
+void quote_put_truth(FILE *out, const char *key, bool truth);
 
 enum {
     QUOTE_FIELDS_MAX = 32 /* of one line */
