@@ -3,13 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    HEADER_SIZE = 64,
-    SIZE = HEADER_SIZE + (int) sizeof(struct score) * SCOREBOARD_BLOCKS
+    HEADER_SIZE = 8192,
+    SIZE = HEADER_SIZE + (int) sizeof(struct score) * (SCOREBOARD_BLOCKS + 1) /* and the master's */
 };
 
 _Static_assert(sizeof(struct scoreboard_header) <= HEADER_SIZE, "the blocks follow at a fixed place");
@@ -41,6 +42,9 @@ int scoreboard_open(struct scoreboard *scoreboard)
     }
     scoreboard->fd = fd;
     scoreboard->header->block_size = sizeof(struct score);
+    scoreboard->header->tallies = TALLY_LISTENERS;
+    strcpy(scoreboard->header->listeners[TALLY_OTHER].name, "other");
+    scoreboard->header->listeners[TALLY_OTHER].scope = SCOPE_BOTH;
     return 0;
 }
 
@@ -85,66 +89,157 @@ void scoreboard_enter(struct scoreboard *scoreboard, uint32_t generation, uint32
         atomic_store(&scoreboard->header->slots, slot + 1);
 }
 
+void tally_took(struct tally *tally, enum histogram histogram, uint64_t ns, uint64_t n)
+{
+    uint64_t us = ns / 1000;
+
+    tally_grow(&tally->histogram[histogram].bucket[bucket_of(us)], n);
+    tally_grow(&tally->histogram[histogram].sum, us * n);
+}
+
+static uint64_t read_value(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+uint64_t tally_live(const struct tally *tally)
+{
+    uint64_t closed = 0;
+
+    for (enum counter i = COUNTER_closed_farewell; i <= COUNTER_closed_killed; i++)
+        closed += read_value(&tally->counter[i]);
+    /* While a worker counts, or if it counts wrongly, more can be closed than were accepted. */
+    uint64_t accepted = read_value(&tally->counter[COUNTER_accepted]);
+    return accepted > closed ? accepted - closed : 0;
+}
+
+/* Any worker can write there, one that was taken over, too: what it says must not lead out of the memory. */
+static uint32_t bounded(const _Atomic uint32_t *value, uint32_t most)
+{
+    uint32_t said = atomic_load(value);
+
+    return said < most ? said : most;
+}
+
+unsigned scoreboard_tallies(const struct scoreboard *scoreboard)
+{
+    return bounded(&scoreboard->header->tallies, TALLY_COUNT);
+}
+
+/* Blocks of slots that were never used take no memory, and are not to begin with it by being looked at. */
+static bool is_used(const struct scoreboard *scoreboard, unsigned block)
+{
+    return block == SCOREBOARD_BLOCKS ||
+           block % SCOREBOARD_SLOTS_MAX < bounded(&scoreboard->header->slots, SCOREBOARD_SLOTS_MAX);
+}
+
 void scoreboard_leave(struct scoreboard *scoreboard, uint32_t generation, uint32_t slot)
 {
     struct score *score = &scoreboard->blocks[scoreboard_index(generation, slot)];
 
-    score_add(score, COUNTER_closed_killed, atomic_load(&score->live));
+    for (unsigned i = 0; i < scoreboard_tallies(scoreboard); i++)
+        tally_add(&score->tally[i], COUNTER_closed_killed, tally_live(&score->tally[i]));
     atomic_store(&score->live, 0);
     atomic_store(&score->ready, 0);
     atomic_store(&score->pid, 0);
 }
 
-/* Any worker can write there, one that was taken over, too: what it says must not lead out of the memory. */
-static uint32_t slots_used(const struct scoreboard *scoreboard)
+/* Adds what FROM has to TO, number by number: a tally is nothing but numbers. */
+static void add_tally(struct tally *to, const struct tally *from)
 {
-    uint32_t slots = atomic_load(&scoreboard->header->slots);
+    _Atomic uint64_t *into = (_Atomic uint64_t *) to;
+    const _Atomic uint64_t *values = (const _Atomic uint64_t *) from;
 
-    return slots < SCOREBOARD_SLOTS_MAX ? slots : SCOREBOARD_SLOTS_MAX;
+    for (size_t i = 0; i < sizeof(*to) / sizeof(*into); i++)
+        tally_grow(&into[i], read_value(&values[i]));
+}
+
+void scoreboard_sum(const struct scoreboard *scoreboard, unsigned tally, struct tally *sum)
+{
+    for (unsigned block = 0; block <= SCOREBOARD_BLOCKS; block++)
+        if (is_used(scoreboard, block))
+            add_tally(sum, &scoreboard->blocks[block].tally[tally]);
+}
+
+uint64_t scoreboard_counted(const struct scoreboard *scoreboard, unsigned block, enum counter counter)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < scoreboard_tallies(scoreboard); i++)
+        sum += read_value(&scoreboard->blocks[block].tally[i].counter[counter]);
+    return sum;
 }
 
 uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter counter)
 {
-    uint32_t slots = slots_used(scoreboard);
     uint64_t sum = 0;
 
-    for (uint32_t generation = 0; generation < SCOREBOARD_GENERATIONS; generation++)
-        for (uint32_t slot = 0; slot < slots; slot++)
-            sum +=
-                atomic_load_explicit(&scoreboard->blocks[scoreboard_index(generation, slot)].counter[counter],
-                                     memory_order_relaxed);
+    for (unsigned block = 0; block <= SCOREBOARD_BLOCKS; block++)
+        if (is_used(scoreboard, block))
+            sum += scoreboard_counted(scoreboard, block, counter);
     return sum;
 }
 
 uint64_t scoreboard_live(const struct scoreboard *scoreboard)
 {
-    uint32_t slots = slots_used(scoreboard);
     uint64_t sum = 0;
 
-    for (uint32_t generation = 0; generation < SCOREBOARD_GENERATIONS; generation++)
-        for (uint32_t slot = 0; slot < slots; slot++)
-            sum += atomic_load(&scoreboard->blocks[scoreboard_index(generation, slot)].live);
+    for (unsigned block = 0; block < SCOREBOARD_BLOCKS; block++)
+        if (is_used(scoreboard, block))
+            sum += atomic_load(&scoreboard->blocks[block].live);
     return sum;
 }
 
-const char *scoreboard_counter_name(enum counter counter)
+static bool same_listener(const struct scoreboard_listener *a, const struct scoreboard_listener *b)
 {
-    static const char *const names[] = {
-#define X(name, help) #name,
-        SCOREBOARD_COUNTERS(X)
-#undef X
-    };
-
-    return names[counter];
+    return strncmp(a->name, b->name, sizeof(a->name)) == 0 &&
+           strncmp(a->protocol, b->protocol, sizeof(a->protocol)) == 0 &&
+           strncmp(a->type, b->type, sizeof(a->type)) == 0;
 }
 
-const char *scoreboard_counter_help(enum counter counter)
+/* Takes TALLY away from the listener that had it. Nobody writes there any more. */
+static void give_away(struct scoreboard *scoreboard, unsigned tally)
 {
-    static const char *const helps[] = {
-#define X(name, help) help,
-        SCOREBOARD_COUNTERS(X)
-#undef X
-    };
+    scoreboard_sum(scoreboard, tally, &scoreboard_masters(scoreboard)->tally[TALLY_OTHER]);
+    for (unsigned block = 0; block < SCOREBOARD_BLOCKS; block++)
+        if (is_used(scoreboard, block))
+            memset(&scoreboard->blocks[block].tally[tally], 0, sizeof(struct tally));
+}
 
-    return helps[counter];
+/* A tally for LISTENER: its own, else one that was never used, else one that is not used now. */
+static unsigned find_tally(struct scoreboard *scoreboard, const struct scoreboard_listener *listener)
+{
+    const struct scoreboard_header *header = scoreboard->header;
+    unsigned used = scoreboard_tallies(scoreboard);
+
+    for (unsigned i = TALLY_LISTENERS; i < used; i++)
+        if (same_listener(&header->listeners[i], listener))
+            return i;
+    if (used < TALLY_COUNT)
+        return used;
+    for (unsigned i = TALLY_LISTENERS; i < TALLY_COUNT; i++)
+        if (scoreboard->users[i] == 0) {
+            give_away(scoreboard, i);
+            return i;
+        }
+    return TALLY_OTHER;
+}
+
+unsigned scoreboard_take(struct scoreboard *scoreboard, const struct scoreboard_listener *listener)
+{
+    unsigned tally = find_tally(scoreboard, listener);
+
+    scoreboard->users[tally]++;
+    if (tally == TALLY_OTHER)
+        return tally;
+    scoreboard->header->listeners[tally] = *listener;
+    if (scoreboard_tallies(scoreboard) <= tally)
+        atomic_store(&scoreboard->header->tallies, tally + 1);
+    return tally;
+}
+
+void scoreboard_release(struct scoreboard *scoreboard, unsigned tally)
+{
+    assert(scoreboard->users[tally] > 0);
+    scoreboard->users[tally]--;
 }

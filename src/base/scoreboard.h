@@ -1,9 +1,11 @@
 /* The scoreboard: what each worker has done, in memory that the master shares with its workers.
  *
- * One block a worker, written by that worker alone (by the master when it is dead), read by the master and by
- * siblings. Counters stay when a worker dies and its successor goes on from there, so that the service's
- * totals never go backwards. The memory is a memfd (memfd_create(2)), so that it can outlive an exec of the
- * master. This module does not know what the counters are counted for. */
+ * One block a worker, written by that worker alone (by the master when it is dead), and one for the master,
+ * read by the master and by siblings. A block has a tally for each listener and one of its own for what is no
+ * listener's. Counters stay when a worker dies and its successor goes on from there, so that the service's
+ * totals never go backwards. Listeners are known by their names, so that theirs survive reloads, too. The
+ * memory is a memfd (memfd_create(2)), so that it can outlive an exec of the master. This module does not
+ * know what the counters are counted for. */
 #ifndef HELLOD_BASE_SCOREBOARD_H
 #define HELLOD_BASE_SCOREBOARD_H
 
@@ -13,59 +15,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Every counter: name, help. For stream connections that were admitted this holds at any moment of rest, over
- * all blocks: accepted = live + the sum of all closed_*. */
-#define SCOREBOARD_COUNTERS(X)                                                                     \
-    X(accepted, "connections accepted and admitted")                                               \
-    X(refused_full, "connections refused: the worker had as many as it may have")                  \
-    X(refused_source, "connections refused: too many from one address")                            \
-    X(refused_prefix, "connections refused: too many from one network")                            \
-    X(refused_penalty, "connections refused: its address has offended too often")                  \
-    X(refused_access, "connections refused: not from an allowed address")                          \
-    X(refused_descriptors, "connections refused: no descriptors or no memory in the kernel")       \
-    X(closed_farewell, "connections closed: the client said so")                                   \
-    X(closed_end, "connections closed: the client sent end of file")                               \
-    X(closed_reset, "connections closed: the client was gone")                                     \
-    X(closed_too_long, "connections closed: a message was too long")                               \
-    X(closed_idle, "connections closed: silent for too long")                                      \
-    X(closed_evicted, "connections closed: silent, and a newcomer needed the place")               \
-    X(closed_write, "connections closed: the client did not read its answers")                     \
-    X(closed_drain, "connections closed: the worker was told to go")                               \
-    X(closed_killed, "connections lost: their worker died")                                        \
-    X(crossed, "connections whose client said more while it was told the end")                     \
-    X(messages, "messages received on connections")                                                \
-    X(answers, "answers given on connections")                                                     \
-    X(datagrams, "datagrams received")                                                             \
-    X(datagram_answers, "datagrams answered")                                                      \
-    X(datagram_unsent, "datagrams whose answer the kernel did not take")                           \
-    X(drop_access, "datagrams dropped: not from an allowed address")                               \
-    X(drop_oversize, "datagrams dropped: longer than message_size")                                \
-    X(drop_empty, "datagrams dropped: empty")                                                      \
-    X(drop_port, "datagrams dropped: source port 0, below 1024 or our own")                        \
-    X(drop_source, "datagrams dropped: impossible source address")                                 \
-    X(drop_destination, "datagrams dropped: sent to a multicast or broadcast address")             \
-    X(drop_reply, "datagrams dropped: themselves an answer")                                       \
-    X(drop_text, "datagrams dropped: not text")                                                    \
-    X(drop_rate, "datagrams dropped: over the rate of their address or network")                   \
-    X(drop_budget, "datagrams dropped: over the budget of answers")                                \
-    X(would_drop_rate, "datagrams over the rate of their address or network, in a dry run")        \
-    X(would_drop_budget, "datagrams over the budget of answers, in a dry run")                     \
-    X(accept_pauses, "times that accepting was paused: no descriptors or no memory in the kernel") \
-    X(handed_on, "times that a worker left what waits to a sibling")                               \
-    X(log_lost, "log lines that could not be written")                                             \
-    X(sandbox_violations, "system calls that the sandbox forbids; each ended a worker")
-
-enum counter {
-#define X(name, help) COUNTER_##name,
-    SCOREBOARD_COUNTERS(X)
-#undef X
-    COUNTER_COUNT
-};
+#include "base/counters.h"
 
 enum {
     SCOREBOARD_SLOTS_MAX = 256, /* workers of one generation */
     SCOREBOARD_GENERATIONS = 3, /* generations alive at once */
-    SCOREBOARD_BLOCKS = SCOREBOARD_SLOTS_MAX * SCOREBOARD_GENERATIONS
+    SCOREBOARD_BLOCKS = SCOREBOARD_SLOTS_MAX * SCOREBOARD_GENERATIONS,
+    SCOREBOARD_NAME_MAX = 63 /* bytes of a listener's name that tell it apart */
+};
+
+/* The tallies of a block. */
+enum {
+    TALLY_OWN,       /* what is no listener's */
+    TALLY_OTHER,     /* listeners that have none of their own */
+    TALLY_LISTENERS, /* from here on, one listener each */
+    TALLY_COUNT = TALLY_LISTENERS + 32
+};
+
+struct tally {
+    _Atomic uint64_t counter[COUNTER_COUNT];
+    struct {
+        _Atomic uint64_t sum; /* microseconds */
+        _Atomic uint64_t bucket[BUCKET_COUNT];
+    } histogram[HISTOGRAM_COUNT];
 };
 
 /* One worker's block. What siblings look at, on every accept, has a cache line of its own. */
@@ -76,18 +48,29 @@ struct score {
     uint32_t slot;
     uint32_t generation;
     _Alignas(64) _Atomic uint64_t beat; /* passes of the event loop */
-    _Atomic uint64_t counter[COUNTER_COUNT];
+    struct tally tally[TALLY_COUNT];
+};
+
+/* Which listener a tally is for. */
+struct scoreboard_listener {
+    char name[SCOREBOARD_NAME_MAX + 1]; /* "": none */
+    char protocol[SCOREBOARD_NAME_MAX + 1];
+    char type[16];
+    enum counter_scope scope;
 };
 
 struct scoreboard_header {
     _Atomic uint32_t slots; /* slots ever used in any generation; blocks beyond were never touched */
     uint32_t block_size;
+    _Atomic uint32_t tallies; /* likewise */
+    struct scoreboard_listener listeners[TALLY_COUNT];
 };
 
 struct scoreboard {
     int fd; /* the memfd, -1 when unset */
     struct scoreboard_header *header;
     struct score *blocks;
+    unsigned users[TALLY_COUNT]; /* how often each was taken with scoreboard_take() */
 };
 
 /* Makes an empty scoreboard; the caller owns it and frees it with scoreboard_close(). Returns 0, or -1 with
@@ -108,6 +91,20 @@ static inline unsigned scoreboard_index(uint32_t generation, uint32_t slot)
     return generation % SCOREBOARD_GENERATIONS * SCOREBOARD_SLOTS_MAX + slot;
 }
 
+/* The block of the master, for what it counts itself. */
+static inline struct score *scoreboard_masters(const struct scoreboard *scoreboard)
+{
+    return &scoreboard->blocks[SCOREBOARD_BLOCKS];
+}
+
+/* For the master: the tally of the listener that LISTENER describes, which is the one it had before, if there
+ * was one of that name, protocol and type. TALLY_OTHER when all are taken: of those that nobody uses any more
+ * one is given away, and what it has goes there. To be given back with scoreboard_release(). */
+unsigned scoreboard_take(struct scoreboard *scoreboard, const struct scoreboard_listener *listener);
+
+/* For the master: one user of TALLY less. Its workers must be gone. */
+void scoreboard_release(struct scoreboard *scoreboard, unsigned tally);
+
 /* For the master: worker PID takes the block over. */
 void scoreboard_enter(struct scoreboard *scoreboard, uint32_t generation, uint32_t slot, pid_t pid);
 
@@ -115,24 +112,45 @@ void scoreboard_enter(struct scoreboard *scoreboard, uint32_t generation, uint32
  * zero, so that sums agree again. */
 void scoreboard_leave(struct scoreboard *scoreboard, uint32_t generation, uint32_t slot);
 
+/* How many tallies are in use. */
+unsigned scoreboard_tallies(const struct scoreboard *scoreboard);
+
+/* Adds all that was counted in tally number TALLY of all blocks to SUM. */
+void scoreboard_sum(const struct scoreboard *scoreboard, unsigned tally, struct tally *sum);
+
 /* The sum of COUNTER over all blocks. */
 uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter counter);
+
+/* The sum of COUNTER in block number BLOCK. */
+uint64_t scoreboard_counted(const struct scoreboard *scoreboard, unsigned block, enum counter counter);
 
 /* The sum of live connections over all blocks. */
 uint64_t scoreboard_live(const struct scoreboard *scoreboard);
 
-/* "accepted" and so on. */
-const char *scoreboard_counter_name(enum counter counter);
+/* Counts N events that took NS nanoseconds each, in a tally that this process alone writes. */
+void tally_took(struct tally *tally, enum histogram histogram, uint64_t ns, uint64_t n);
 
-/* What it counts, in words. */
-const char *scoreboard_counter_help(enum counter counter);
+/* The connections that TALLY says were accepted and not yet closed. */
+uint64_t tally_live(const struct tally *tally);
 
 /* Adds N to a value that this process alone writes: a load, an add and a store, no locked instruction. */
+static inline void tally_grow(_Atomic uint64_t *value, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(value, memory_order_relaxed);
+
+    atomic_store_explicit(value, old + n, memory_order_relaxed);
+}
+
+/* Counts N of COUNTER for the listener of TALLY. */
+static inline void tally_add(struct tally *tally, enum counter counter, uint64_t n)
+{
+    tally_grow(&tally->counter[counter], n);
+}
+
+/* Counts N of COUNTER, which is no listener's. */
 static inline void score_add(struct score *score, enum counter counter, uint64_t n)
 {
-    uint64_t old = atomic_load_explicit(&score->counter[counter], memory_order_relaxed);
-
-    atomic_store_explicit(&score->counter[counter], old + n, memory_order_relaxed);
+    tally_add(&score->tally[TALLY_OWN], counter, n);
 }
 
 #endif

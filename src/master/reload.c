@@ -46,6 +46,8 @@ static void finish(struct reload *reload, enum reload_result result)
     collected(reload);
     reload->result = result;
     reload->ended_ms = clock_ms();
+    score_add(scoreboard_masters(reload->scoreboard),
+              result == RELOAD_OK ? COUNTER_reloads_ok : COUNTER_reloads_failed, 1);
     if (result == RELOAD_OK) {
         reload->reason[0] = '\0';
         log_event(LOG_LEVEL_INFO, EVENT_RELOADED, NULL, "reload %llu done: %u workers",

@@ -12,22 +12,6 @@
 #error "HELLOD_VERSION is set by the Makefile"
 #endif
 
-static void write_string(FILE *out, const char *key, const char *text)
-{
-    fprintf(out, " %s=", key);
-    quote_print(out, text);
-}
-
-static void write_number(FILE *out, const char *key, uint64_t number)
-{
-    fprintf(out, " %s=%llu", key, (unsigned long long) number);
-}
-
-static void write_truth(FILE *out, const char *key, bool truth)
-{
-    fprintf(out, " %s=%s", key, truth ? "true" : "false");
-}
-
 static const char *state_of(const struct status_sources *sources)
 {
     if (sources->stopping)
@@ -42,20 +26,20 @@ static void write_service(const struct status_sources *sources, FILE *out)
     const struct scoreboard *scoreboard = sources->scoreboard;
 
     fputs("service", out);
-    write_string(out, "version", HELLOD_VERSION);
-    write_number(out, "pid", (uint64_t) getpid());
-    write_string(out, "state", state_of(sources));
-    write_truth(out, "healthy", pool_healthy(sources->pool));
-    write_number(out, "generation", pool_generation(sources->pool));
-    write_number(out, "uptime_ms", clock_ms() - sources->started_ms);
-    write_number(out, "workers", sources->reload->current->prepared.plan.workers);
-    write_number(out, "ready", pool_ready_count(sources->pool));
-    write_number(out, "connections", scoreboard_live(scoreboard));
-    write_number(out, "answers",
-                 scoreboard_total(scoreboard, COUNTER_answers) +
-                     scoreboard_total(scoreboard, COUNTER_datagram_answers));
-    write_string(out, "log_level", log_level_name(log_get_level()));
-    write_string(out, "config", sources->reload->source.file);
+    quote_put_text(out, "version", HELLOD_VERSION);
+    quote_put_number(out, "pid", (uint64_t) getpid());
+    quote_put_text(out, "state", state_of(sources));
+    quote_put_truth(out, "healthy", pool_healthy(sources->pool));
+    quote_put_number(out, "generation", pool_generation(sources->pool));
+    quote_put_number(out, "uptime_ms", clock_ms() - sources->started_ms);
+    quote_put_number(out, "workers", sources->reload->current->prepared.plan.workers);
+    quote_put_number(out, "ready", pool_ready_count(sources->pool));
+    quote_put_number(out, "connections", scoreboard_live(scoreboard));
+    quote_put_number(out, "answers",
+                     scoreboard_total(scoreboard, COUNTER_answers) +
+                         scoreboard_total(scoreboard, COUNTER_datagram_answers));
+    quote_put_text(out, "log_level", log_level_name(log_get_level()));
+    quote_put_text(out, "config", sources->reload->source.file);
     fputc('\n', out);
 }
 
@@ -66,10 +50,10 @@ static void write_reload(const struct reload *reload, FILE *out)
     bool over = reload->result == RELOAD_OK || reload->result == RELOAD_FAILED;
 
     fputs("reload", out);
-    write_number(out, "number", reload->number);
-    write_string(out, "result", words[reload->result]);
-    write_number(out, "age_ms", over ? clock_ms() - reload->ended_ms : 0);
-    write_string(out, "reason", over ? reload->reason : "");
+    quote_put_number(out, "number", reload->number);
+    quote_put_text(out, "result", words[reload->result]);
+    quote_put_number(out, "age_ms", over ? clock_ms() - reload->ended_ms : 0);
+    quote_put_text(out, "reason", over ? reload->reason : "");
     fputc('\n', out);
 }
 
@@ -83,29 +67,24 @@ static void write_listeners(const struct world *world, FILE *out)
         char text[WANTED_TEXT_MAX];
 
         fputs("listener", out);
-        write_string(out, "name", service->name);
-        write_string(out, "protocol", service->protocol->name);
-        write_string(out, "address",
-                     wanted_text(held->type, (const struct sockaddr *) &held->address, held->length, text));
-        write_truth(out, "passed", held->origin == HELD_PASSED);
+        quote_put_text(out, "name", service->name);
+        quote_put_text(out, "protocol", service->protocol->name);
+        quote_put_text(out, "address",
+                       wanted_text(held->type, (const struct sockaddr *) &held->address, held->length, text));
+        quote_put_truth(out, "passed", held->origin == HELD_PASSED);
         fputc('\n', out);
     }
 }
 
-static uint64_t counted(const struct score *score, enum counter counter)
-{
-    return atomic_load_explicit(&score->counter[counter], memory_order_relaxed);
-}
-
 /* Connections refused and datagrams dropped: all that somebody asked for and did not get. */
-static uint64_t drops(const struct score *score)
+static uint64_t drops(const struct scoreboard *scoreboard, unsigned block)
 {
-    uint64_t sum = counted(score, COUNTER_datagram_unsent);
+    uint64_t sum = scoreboard_counted(scoreboard, block, COUNTER_datagram_unsent);
 
     for (enum counter i = COUNTER_refused_full; i <= COUNTER_refused_descriptors; i++)
-        sum += counted(score, i);
+        sum += scoreboard_counted(scoreboard, block, i);
     for (enum counter i = COUNTER_drop_access; i <= COUNTER_drop_budget; i++)
-        sum += counted(score, i);
+        sum += scoreboard_counted(scoreboard, block, i);
     return sum;
 }
 
@@ -122,20 +101,23 @@ static void write_worker(const struct slot *slot, void *userdata)
                                         [SLOT_DRAINING] = "draining",
                                         [SLOT_AWAY] = "draining"};
     const struct worker_lines *lines = userdata;
-    const struct score *score = &lines->scoreboard->blocks[scoreboard_index(slot->generation, slot->number)];
+    const struct scoreboard *scoreboard = lines->scoreboard;
+    unsigned block = scoreboard_index(slot->generation, slot->number);
     bool there = slot->state != SLOT_EMPTY;
     FILE *out = lines->out;
 
     fputs("worker", out);
-    write_number(out, "generation", slot->generation);
-    write_number(out, "slot", slot->number);
-    write_number(out, "pid", there ? (uint64_t) slot->pid : 0);
-    write_string(out, "state", words[slot->state]);
-    write_number(out, "connections", atomic_load(&score->live));
-    write_number(out, "answers", counted(score, COUNTER_answers) + counted(score, COUNTER_datagram_answers));
-    write_number(out, "drops", drops(score));
-    write_number(out, "cpu_ms", there ? stuck_cpu_ms(slot->pid) : 0);
-    write_number(out, "age_ms", there ? clock_ms() - slot->started_ms : 0);
+    quote_put_number(out, "generation", slot->generation);
+    quote_put_number(out, "slot", slot->number);
+    quote_put_number(out, "pid", there ? (uint64_t) slot->pid : 0);
+    quote_put_text(out, "state", words[slot->state]);
+    quote_put_number(out, "connections", atomic_load(&scoreboard->blocks[block].live));
+    quote_put_number(out, "answers",
+                     scoreboard_counted(scoreboard, block, COUNTER_answers) +
+                         scoreboard_counted(scoreboard, block, COUNTER_datagram_answers));
+    quote_put_number(out, "drops", drops(scoreboard, block));
+    quote_put_number(out, "cpu_ms", there ? stuck_cpu_ms(slot->pid) : 0);
+    quote_put_number(out, "age_ms", there ? clock_ms() - slot->started_ms : 0);
     fputc('\n', out);
 }
 
@@ -143,9 +125,11 @@ static void write_counters(const struct scoreboard *scoreboard, FILE *out)
 {
     for (enum counter i = 0; i < COUNTER_COUNT; i++) {
         fputs("counter", out);
-        write_string(out, "name", scoreboard_counter_name(i));
-        write_number(out, "value", scoreboard_total(scoreboard, i));
-        write_string(out, "help", scoreboard_counter_help(i));
+        quote_put_text(out, "name", counter_rows[i].name);
+        /* Of lines, the master has lost some itself. */
+        quote_put_number(out, "value",
+                         scoreboard_total(scoreboard, i) + (i == COUNTER_log_lost ? log_losses() : 0));
+        quote_put_text(out, "help", counter_rows[i].help);
         fputc('\n', out);
     }
 }

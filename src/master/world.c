@@ -78,12 +78,38 @@ static enum sandbox_mode sandbox_mode(const struct config *config)
                                                      : SANDBOX_OFF;
 }
 
+/* What each listener does is counted where it was before this world. */
+static void share_tallies(struct world *world, struct scoreboard *scoreboard)
+{
+    static const char *const types[] = {
+        [CONFIG_STREAM] = "stream", [CONFIG_DATAGRAM] = "datagram", [CONFIG_SEQPACKET] = "seqpacket"};
+    struct plan *plan = &world->prepared.plan;
+
+    plan->scoreboard = scoreboard;
+    for (unsigned i = 0; i < plan->service_count; i++) {
+        struct plan_service *service = &plan->services[i];
+        enum config_socket_type type = world->config->listeners[i].type;
+        struct scoreboard_listener listener = {.scope =
+                                                   type == CONFIG_DATAGRAM ? SCOPE_DATAGRAM : SCOPE_STREAM};
+        snprintf(listener.name, sizeof(listener.name), "%s", service->name);
+        snprintf(listener.protocol, sizeof(listener.protocol), "%s", service->protocol->name);
+        snprintf(listener.type, sizeof(listener.type), "%s", types[type]);
+        service->tally = scoreboard_take(scoreboard, &listener);
+    }
+}
+
+static void release_tallies(const struct plan *plan)
+{
+    for (unsigned i = 0; plan->scoreboard != NULL && i < plan->service_count; i++)
+        scoreboard_release(plan->scoreboard, plan->services[i].tally);
+}
+
 int world_share(struct world *world, struct scoreboard *scoreboard, const struct world *before)
 {
     struct plan *plan = &world->prepared.plan;
     unsigned tables = plan_tables(plan);
 
-    plan->scoreboard = scoreboard;
+    share_tallies(world, scoreboard);
     /* While the workers of before finish, what they have still counts; but tables of another size are others.
      */
     if (before != NULL)
@@ -122,6 +148,7 @@ void world_free(struct world *world)
 {
     if (world == NULL)
         return;
+    release_tallies(&world->prepared.plan);
     sources_close(world->prepared.plan.sources);
     rate_close(world->prepared.plan.rate);
     penalty_close(world->prepared.plan.penalty);

@@ -234,7 +234,7 @@ static void tell_shortage(const struct worker *worker, unsigned socket, int erro
 {
     uint32_t count = lines_due(worker->plan->lines, worker->now_ms, LINE_SHORTAGE, 1);
     const struct fields about = {.listener = service_of(worker, socket)->name,
-                                 .cause = scoreboard_counter_name(COUNTER_accept_pauses),
+                                 .cause = counter_name(COUNTER_accept_pauses),
                                  .count = count};
 
     if (count > 0)
@@ -253,7 +253,7 @@ static void shortage(struct worker *worker, unsigned socket, int error)
         close(worker->spare);
         int fd = access_accept(worker, socket, &peer);
         if (fd >= 0 && !access_closes(worker, socket, fd, &peer)) {
-            score_add(worker->score, COUNTER_refused_descriptors, 1);
+            tally_add(tally_of(worker, service_of(worker, socket)), COUNTER_refused_descriptors, 1);
             stream_refuse_at_once(worker, fd, SENTENCE_FULL);
         }
         worker->spare = fcntl(worker->epoll, F_DUPFD_CLOEXEC, 0);

@@ -21,7 +21,7 @@ bool access_closes(struct worker *worker, unsigned socket, int fd, const struct 
 {
     if (plan_allows(service_of(worker, socket), peer))
         return false;
-    score_add(worker->score, COUNTER_refused_access, 1);
+    tally_add(tally_of(worker, service_of(worker, socket)), COUNTER_refused_access, 1);
     close(fd);
     return true;
 }
@@ -32,6 +32,6 @@ bool access_admits(struct worker *worker, const struct plan_service *service, co
 
     if (plan_allows(service, &peer))
         return true;
-    score_add(worker->score, COUNTER_drop_access, 1);
+    tally_add(tally_of(worker, service), COUNTER_drop_access, 1);
     return false;
 }

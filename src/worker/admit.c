@@ -23,7 +23,7 @@ static void tell_accepted(const struct worker *worker, unsigned socket, const st
 
 static void refuse(struct worker *worker, unsigned socket, int fd, enum counter cause, const char *sentence)
 {
-    score_add(worker->score, cause, 1);
+    tally_add(tally_of(worker, service_of(worker, socket)), cause, 1);
     stream_refuse(worker, socket, fd, sentence);
 }
 
@@ -33,7 +33,7 @@ static void tell_full(const struct worker *worker, unsigned socket, const struct
     const struct fields about = {.listener = service_of(worker, socket)->name,
                                  .peer = peer,
                                  .rule = "limits.connections",
-                                 .cause = scoreboard_counter_name(COUNTER_refused_full),
+                                 .cause = counter_name(COUNTER_refused_full),
                                  .count = count};
 
     if (count > 0)
@@ -55,7 +55,7 @@ static void tell_too_many(const struct worker *worker, unsigned socket, const st
                                  .peer = peer,
                                  .network = addr_network_text(peer->address, bits, text),
                                  .rule = source ? "limits.per_source" : "limits.per_prefix",
-                                 .cause = scoreboard_counter_name(cause),
+                                 .cause = counter_name(cause),
                                  .count = count};
     log_event(LOG_LEVEL_NOTICE, EVENT_TOO_MANY, &about,
               "%s has too many connections; refused since the last line about it: %u", text, count);
@@ -72,9 +72,9 @@ static void refuse_source(struct worker *worker, unsigned socket, int fd, const 
 }
 
 /* Without a place and without a line in the log: there may be many. */
-static void refuse_offender(struct worker *worker, int fd)
+static void refuse_offender(struct worker *worker, unsigned socket, int fd)
 {
-    score_add(worker->score, COUNTER_refused_penalty, 1);
+    tally_add(tally_of(worker, service_of(worker, socket)), COUNTER_refused_penalty, 1);
     stream_refuse_at_once(worker, fd, SENTENCE_SOURCE);
 }
 
@@ -88,7 +88,7 @@ void admit_connection(struct worker *worker, unsigned socket, int fd, const stru
         return;
     bool counted = !plan_exempts(plan, peer);
     if (counted && offence_keeps_out(worker, peer)) {
-        refuse_offender(worker, fd);
+        refuse_offender(worker, socket, fd);
         return;
     }
     if (plan->access_log)

@@ -21,7 +21,7 @@ static void log_close(const struct worker *worker, const struct conn *conn)
 {
     const struct fields about = {.listener = service_of(worker, conn->socket)->name,
                                  .peer = &conn->peer,
-                                 .cause = scoreboard_counter_name((enum counter) conn->cause)};
+                                 .cause = counter_name((enum counter) conn->cause)};
     char text[ADDR_TEXT_MAX];
 
     log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "Connection from %s closed.",
@@ -37,7 +37,7 @@ static void discharge(struct worker *worker, struct conn *conn)
         offence_end(worker, &conn->peer, (enum counter) conn->cause, conn->flags & CONN_SPOKE);
     }
     if (conn->flags & CONN_ADMITTED) {
-        score_add(worker->score, (enum counter) conn->cause, 1);
+        tally_add(tally_of(worker, service_of(worker, conn->socket)), (enum counter) conn->cause, 1);
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
             log_close(worker, conn);

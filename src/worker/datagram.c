@@ -19,6 +19,7 @@
 #include "worker/batch.h"
 #include "worker/guard.h"
 #include "worker/pace.h"
+#include "worker/timing.h"
 
 enum {
     RECENT_MS = 1000,    /* for so long clients of one kind are taken into account in what the others get */
@@ -168,7 +169,7 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
         return 0;
     enum guard_rule rule = judge(guard, batch->bound[batch->last], from, &message);
     if (rule != GUARD_PASS) {
-        score_add(worker->score, COUNTER_drop_oversize + (enum counter) rule, 1);
+        tally_add(tally_of(worker, service), COUNTER_drop_oversize + (enum counter) rule, 1);
         return 0;
     }
     if (!pace_admits(worker, service, from->msg_hdr.msg_name, now_ns))
@@ -201,6 +202,17 @@ static void log_answered(const struct worker *worker, unsigned socket, unsigned 
     }
 }
 
+/* COUNT answers from number FIRST on have been sent. */
+static void count_sent(const struct worker *worker, unsigned socket, unsigned first, unsigned count)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = first; i < first + count; i++)
+        bytes += worker->batch->out_data[i].iov_len;
+    tally_add(tally_of(worker, service_of(worker, socket)), COUNTER_sent, bytes);
+    log_answered(worker, socket, first, count);
+}
+
 /* Sends COUNT answers from number FIRST on, each by itself. Returns how many were sent. */
 static unsigned send_singly(struct worker *worker, unsigned socket, unsigned first, unsigned count)
 {
@@ -210,7 +222,7 @@ static unsigned send_singly(struct worker *worker, unsigned socket, unsigned fir
         unsigned next = first + sent + lost;
         int taken = sendmmsg(worker->fds[socket], &worker->batch->out[next], count - sent - lost, SEND_FLAGS);
         if (taken > 0) {
-            log_answered(worker, socket, next, (unsigned) taken);
+            count_sent(worker, socket, next, (unsigned) taken);
             sent += (unsigned) taken;
         } else if (errno != EINTR) {
             lost++; /* the error is the first one's alone: its peer cannot be reached, or its queue is full */
@@ -243,7 +255,7 @@ static unsigned send_parcels(struct worker *worker, unsigned socket, unsigned co
         unsigned passed = taken > 0 ? (unsigned) taken : 1,
                  answers = answers_in(&batch->parcels[next], passed);
         if (taken > 0) {
-            log_answered(worker, socket, done, answers);
+            count_sent(worker, socket, done, answers);
             sent += answers;
         } else if (answers > 1) {
             sent += send_singly(worker, socket, done, answers);
@@ -255,14 +267,26 @@ static unsigned send_parcels(struct worker *worker, unsigned socket, unsigned co
 }
 
 /* Sends the first COUNT answers. */
-static void send_answers(struct worker *worker, unsigned socket, unsigned count)
+static void send_answers(struct worker *worker, unsigned socket, struct tally *tally, unsigned count)
 {
     unsigned sent = worker->batch->packs[socket] ? send_parcels(worker, socket, count)
                                                  : send_singly(worker, socket, 0, count);
 
-    score_add(worker->score, COUNTER_datagram_answers, sent);
+    tally_add(tally, COUNTER_datagram_answers, sent);
+    if (sent > 0)
+        timing_take(worker, tally, HISTOGRAM_answer_time, sent);
     if (sent < count)
-        score_add(worker->score, COUNTER_datagram_unsent, count - sent);
+        tally_add(tally, COUNTER_datagram_unsent, count - sent);
+}
+
+/* The bytes of the COUNT messages at MESSAGES. */
+static uint64_t bytes_of(const struct mmsghdr *messages, unsigned count)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        bytes += messages[i].msg_len;
+    return bytes;
 }
 
 static bool is_recent(const struct worker *worker, uint64_t when_ms)
@@ -274,19 +298,21 @@ unsigned datagram_event(struct worker *worker, unsigned socket)
 {
     struct batch *batch = worker->batch;
     const struct plan_service *service = service_of(worker, socket);
+    struct tally *tally = tally_of(worker, service);
     unsigned answers = 0, most = is_recent(worker, worker->streams_ms) ? BATCH_BESIDE_STREAMS : BATCH_MAX;
 
     batch_set_family(batch, worker->plan->sockets[socket].family);
     int received = recvmmsg(worker->fds[socket], batch->in, most, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return 0; /* a sibling was faster, or the error of an earlier answer: read, it is gone */
-    score_add(worker->score, COUNTER_datagrams, (uint64_t) received);
+    tally_add(tally, COUNTER_datagrams, (uint64_t) received);
+    tally_add(tally, COUNTER_received, bytes_of(batch->in, (unsigned) received));
     batch->last = socket;
     worker->datagrams_ms = worker->now_ms;
     uint64_t now_ns = clock_ns();
     for (unsigned i = 0; i < (unsigned) received; i++)
         answers += answer(worker, service, now_ns, i, answers);
-    send_answers(worker, socket, pace_budget(worker, service, answers, now_ns));
+    send_answers(worker, socket, tally, pace_budget(worker, service, answers, now_ns));
     for (unsigned i = 0; i < (unsigned) received; i++)
         batch_renew(batch, i);
     return (unsigned) received;

@@ -11,6 +11,7 @@
 #include "worker/accept.h"
 #include "worker/datagram.h"
 #include "worker/stream.h"
+#include "worker/timing.h"
 
 enum {
     EVENTS_AT_ONCE = 128,
@@ -190,11 +191,13 @@ static int wait_ms(const struct worker *worker)
     return until > worker->now_ms ? (int) (until - worker->now_ms) + CLOCK_TICK_MS : 0;
 }
 
-static void beat(struct worker *worker)
+/* Shows that this worker lives. Returns the number of this pass. */
+static uint64_t beat(struct worker *worker)
 {
     uint64_t beats = atomic_load_explicit(&worker->score->beat, memory_order_relaxed);
 
     atomic_store_explicit(&worker->score->beat, beats + 1, memory_order_relaxed);
+    return beats;
 }
 
 void loop_run(struct worker *worker)
@@ -204,10 +207,11 @@ void loop_run(struct worker *worker)
     while (!worker->draining || (!stream_quiet(worker) && worker->now_ms < worker->drain_deadline_ms)) {
         int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, wait_ms(worker));
         worker->now_ms = clock_ms();
-        beat(worker);
+        timing_begin(worker, beat(worker));
         dispatch_all(worker, events, count);
         stream_timers(worker);
         accept_timers(worker);
+        timing_take(worker, &worker->score->tally[TALLY_OWN], HISTOGRAM_loop_lag, 1);
         if (count == 0)
             conns_trim(&worker->conns);
     }

@@ -42,7 +42,7 @@ static void tell(const struct worker *worker, const struct addr_peer *peer, enum
                                  .network =
                                      addr_network_text(peer->address, addr_source_bits(peer->address), text),
                                  .rule = "limits.penalty",
-                                 .cause = scoreboard_counter_name(cause),
+                                 .cause = counter_name(cause),
                                  .count = count};
     log_event(LOG_LEVEL_NOTICE, EVENT_PENALTY, &about,
               "%s is refused for %.3g seconds, after too many offences; the last: %s", text,

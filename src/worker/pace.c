@@ -35,13 +35,13 @@ static void tell_over_rate(const struct worker *worker, const struct plan_servic
 
     if (count == 0)
         return;
-    const struct fields about = {
-        .listener = service->name,
-        .peer = peer,
-        .network = addr_network_text(peer->address, addr_prefix_bits(peer->address), text),
-        .rule = "rate",
-        .cause = scoreboard_counter_name(counter_of(worker->plan, COUNTER_drop_rate)),
-        .count = count};
+    const struct fields about = {.listener = service->name,
+                                 .peer = peer,
+                                 .network =
+                                     addr_network_text(peer->address, addr_prefix_bits(peer->address), text),
+                                 .rule = "rate",
+                                 .cause = counter_name(counter_of(worker->plan, COUNTER_drop_rate)),
+                                 .count = count};
     log_event(LOG_LEVEL_NOTICE, EVENT_OVER_RATE, &about,
               "%s is over its rate; datagrams %s since the last line about it: %u", text,
               words_for_dropped(worker->plan), count);
@@ -73,7 +73,7 @@ bool pace_admits(struct worker *worker, const struct plan_service *service, cons
         rate_admit(plan->rate, now_ns, peer.address, pace->source_ns, pace->prefix_ns))
         return true;
     tell_over_rate(worker, service, &peer, now_ns);
-    score_add(worker->score, counter_of(plan, COUNTER_drop_rate), 1);
+    tally_add(tally_of(worker, service), counter_of(plan, COUNTER_drop_rate), 1);
     return pace->dry_run;
 }
 
@@ -86,7 +86,7 @@ static void tell_over_budget(const struct worker *worker, const struct plan_serv
         return;
     const struct fields about = {.listener = service->name,
                                  .rule = "budget",
-                                 .cause = scoreboard_counter_name(counter_of(plan, COUNTER_drop_budget)),
+                                 .cause = counter_name(counter_of(plan, COUNTER_drop_budget)),
                                  .count = count};
     log_event(LOG_LEVEL_NOTICE, EVENT_OVER_BUDGET, &about,
               "the service is over its budget of answers; datagrams %s since the last line about it: %u",
@@ -104,6 +104,6 @@ unsigned pace_budget(struct worker *worker, const struct plan_service *service, 
     if (within == count)
         return count;
     tell_over_budget(worker, service, count - within);
-    score_add(worker->score, counter_of(worker->plan, COUNTER_drop_budget), count - within);
+    tally_add(tally_of(worker, service), counter_of(worker->plan, COUNTER_drop_budget), count - within);
     return pace->dry_run ? count : within;
 }

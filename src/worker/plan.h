@@ -44,6 +44,7 @@ struct plan_service {
     uint32_t guard_rules;    /* as in struct guard */
     struct prefixes *access; /* networks with an enum plan_access each; NULL: everybody is allowed */
     bool allows_others;      /* those in none of these networks */
+    unsigned tally;          /* on the scoreboard */
 };
 
 /* One socket, or with per_worker one socket a slot. */

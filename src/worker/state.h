@@ -59,6 +59,7 @@ struct worker {
     int epoll, spare;
     int fds[PLAN_SOCKETS_MAX]; /* this slot's, by socket */
     uint64_t now_ms;
+    uint64_t pass_ns;  /* clock_ns() when this pass of the loop began; 0: it is not measured */
     uint32_t live;     /* connections that count against the limit */
     uint32_t refusing; /* connections that do not: they are being refused, at most REFUSALS_MAX */
     struct accepting accepting;
@@ -81,6 +82,12 @@ struct worker {
 static inline const struct plan_service *service_of(const struct worker *worker, unsigned socket)
 {
     return &worker->plan->services[worker->plan->sockets[socket].service];
+}
+
+/* Where what happens to SERVICE is counted. */
+static inline struct tally *tally_of(const struct worker *worker, const struct plan_service *service)
+{
+    return &worker->score->tally[service->tally];
 }
 
 /* It has as many connections as it may have. */

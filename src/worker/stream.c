@@ -13,6 +13,7 @@
 
 #include "worker/connection.h"
 #include "worker/sources.h"
+#include "worker/timing.h"
 #include "worker/turn.h"
 
 enum {
@@ -76,7 +77,7 @@ static ssize_t discard(struct worker *worker, struct conn *conn)
 
     if (got > 0 && is_our_end(conn) && !(conn->flags & CONN_CROSSED)) {
         conn->flags |= CONN_CROSSED;
-        score_add(worker->score, COUNTER_crossed, 1);
+        tally_add(tally_of(worker, service_of(worker, conn->socket)), COUNTER_crossed, 1);
     }
     return got;
 }
@@ -152,17 +153,23 @@ static bool greet(struct worker *worker, const struct plan_service *service, int
     if (service->protocol->open == NULL)
         return true;
     size_t length = service->protocol->open(&service->texts, worker->out);
-    return length == 0 || connection_send(fd, worker->out, length) == (ssize_t) length;
+    if (length > 0 && connection_send(fd, worker->out, length) != (ssize_t) length)
+        return false;
+    struct tally *tally = tally_of(worker, service);
+    tally_add(tally, COUNTER_sent, length);
+    timing_take(worker, tally, HISTOGRAM_greeting_time, 1);
+    return true;
 }
 
 void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted)
 {
     struct conn *conn = enter(worker, socket, fd);
+    struct tally *tally = tally_of(worker, service_of(worker, socket));
 
     if (conn == NULL) {
         /* No memory in the kernel: the table has room for as many as the limit allows. */
         stream_refuse_at_once(worker, fd, SENTENCE_FULL);
-        score_add(worker->score, COUNTER_refused_descriptors, 1);
+        tally_add(tally, COUNTER_refused_descriptors, 1);
         if (counted)
             sources_remove(worker->plan->sources, worker->table, peer->address,
                            worker->plan->limits.per_source, worker->plan->limits.per_prefix);
@@ -170,7 +177,7 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
     }
     conn->peer = *peer;
     conn->flags = CONN_ADMITTED | (counted ? CONN_COUNTED : 0);
-    score_add(worker->score, COUNTER_accepted, 1);
+    tally_add(tally, COUNTER_accepted, 1);
     connection_set_live(worker, worker->live + 1);
     if (!greet(worker, service_of(worker, socket), fd))
         connection_close(worker, conn, COUNTER_closed_reset);

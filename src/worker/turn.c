@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "worker/connection.h"
+#include "worker/timing.h"
 
 enum after { /* conn.after: what follows when all output is sent */
     AFTER_KEEP,
@@ -30,10 +31,11 @@ struct turn {
     struct worker *worker;
     struct conn *conn;
     const struct plan_service *service;
-    size_t length, done; /* input: bytes there, bytes dealt with */
-    size_t filled, sent; /* output */
-    bool more;           /* the receive took all it had room for: there may be more */
-    bool delayed;        /* the next message must wait */
+    size_t length, done;  /* input: bytes there, bytes dealt with */
+    size_t filled, sent;  /* output */
+    size_t received, out; /* bytes that came and went in this turn */
+    bool more;            /* the receive took all it had room for: there may be more */
+    bool delayed;         /* the next message must wait */
     uint32_t messages, answers;
 };
 
@@ -51,6 +53,7 @@ static enum sent flush(struct turn *turn)
         if (sent < 0 && !connection_is_later(errno))
             return SENT_GONE;
         turn->sent += sent > 0 ? (size_t) sent : 0;
+        turn->out += sent > 0 ? (size_t) sent : 0;
     }
     if (turn->sent < turn->filled)
         return SENT_PART;
@@ -162,6 +165,18 @@ static void finish(struct worker *worker, struct conn *conn, enum after after)
         connection_linger(worker, conn);
 }
 
+static void count(const struct turn *turn, bool sent)
+{
+    struct tally *tally = tally_of(turn->worker, turn->service);
+
+    if (sent && turn->answers > 0)
+        timing_take(turn->worker, tally, HISTOGRAM_answer_time, turn->answers);
+    tally_add(tally, COUNTER_received, turn->received);
+    tally_add(tally, COUNTER_messages, turn->messages);
+    tally_add(tally, COUNTER_answers, turn->answers);
+    tally_add(tally, COUNTER_sent, turn->out);
+}
+
 static void take_turn(struct turn *turn)
 {
     struct worker *worker = turn->worker;
@@ -169,8 +184,7 @@ static void take_turn(struct turn *turn)
     enum sent sent;
     enum after after = converse(turn, &sent);
 
-    score_add(worker->score, COUNTER_messages, turn->messages);
-    score_add(worker->score, COUNTER_answers, turn->answers);
+    count(turn, sent == SENT_ALL);
     if (turn->messages > 0)
         conn->flags |= CONN_SPOKE;
     if (sent == SENT_GONE) {
@@ -239,6 +253,7 @@ void turn_readable(struct worker *worker, struct conn *conn)
     }
     if (got == 0)
         conn->flags |= CONN_END;
+    turn.received = (size_t) got;
     turn.length += (size_t) got;
     turn.more = (size_t) got == room;
     take_turn(&turn);
@@ -255,6 +270,7 @@ void turn_writable(struct worker *worker, struct conn *conn)
             connection_close(worker, conn, COUNTER_closed_reset);
         return;
     }
+    tally_add(tally_of(worker, service_of(worker, conn->socket)), COUNTER_sent, (uint64_t) sent);
     buffer->out_start += (uint32_t) sent;
     if (buffer->out_start < buffer->out_end)
         conns_move(&worker->conns, conn, LIST_WRITE, (uint32_t) worker->now_ms);

@@ -94,7 +94,7 @@ static const char *confine(const struct worker *worker)
     if (trial_open(&trial) < 0)
         return "trial of the sandbox";
     const char *failed = sandbox_enter(worker->plan->sandbox, worker->place.link,
-                                       &worker->score->counter[COUNTER_sandbox_violations]);
+                                       &worker->score->tally[TALLY_OWN].counter[COUNTER_sandbox_violations]);
     if (failed == NULL)
         failed = trial_run(&trial);
     int error = errno;
@@ -138,7 +138,7 @@ int worker_run(const struct plan *plan, const struct worker_place *place)
     worker.table = plan_table(plan, place->generation, place->slot);
     worker.score = &plan->scoreboard->blocks[scoreboard_index(place->generation, place->slot)];
     log_set_worker(place->slot, place->generation);
-    log_count_losses(&worker.score->counter[COUNTER_log_lost]);
+    log_count_losses(&worker.score->tally[TALLY_OWN].counter[COUNTER_log_lost]);
     const char *failed = set_up(&worker);
     if (failed == NULL) {
         atomic_store(&worker.score->ready, 1);

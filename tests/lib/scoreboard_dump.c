@@ -32,14 +32,16 @@ static int open_scoreboard(const char *pid)
     return fd;
 }
 
-static void print_block(const struct score *score)
+static void print_block(const struct scoreboard *scoreboard, unsigned block)
 {
+    const struct score *score = &scoreboard->blocks[block];
+
     printf("{\"slot\": %u, \"generation\": %u, \"pid\": %d, \"ready\": %u, \"live\": %u, \"beat\": %llu",
            score->slot, score->generation, (int) score->pid, score->ready, score->live,
            (unsigned long long) score->beat);
     for (int i = 0; i < COUNTER_COUNT; i++)
-        printf(", \"%s\": %llu", scoreboard_counter_name((enum counter) i),
-               (unsigned long long) score->counter[i]);
+        printf(", \"%s\": %llu", counter_rows[i].name,
+               (unsigned long long) scoreboard_counted(scoreboard, block, (enum counter) i));
     printf("}");
 }
 
@@ -55,16 +57,17 @@ int main(int argc, char **argv)
     }
     printf("{\"live\": %llu, \"totals\": {", (unsigned long long) scoreboard_live(&scoreboard));
     for (int i = 0; i < COUNTER_COUNT; i++)
-        printf("%s\"%s\": %llu", i > 0 ? ", " : "", scoreboard_counter_name((enum counter) i),
+        printf("%s\"%s\": %llu", i > 0 ? ", " : "", counter_rows[i].name,
                (unsigned long long) scoreboard_total(&scoreboard, (enum counter) i));
     printf("}, \"blocks\": [");
     for (uint32_t generation = 0; generation < SCOREBOARD_GENERATIONS; generation++) {
         for (uint32_t slot = 0; slot < scoreboard.header->slots; slot++) {
-            const struct score *score = &scoreboard.blocks[scoreboard_index(generation, slot)];
+            unsigned block = scoreboard_index(generation, slot);
+            const struct score *score = &scoreboard.blocks[block];
             if (score->pid == 0 && score->beat == 0)
                 continue;
             printf("%s", separator);
-            print_block(score);
+            print_block(&scoreboard, block);
             separator = ", ";
         }
     }

@@ -15,7 +15,7 @@ from controlled import helloctl
 from hellodtest import EXIT_CONFIG, EXIT_OK, Hellod, refused, run
 from reloads import Service, owed
 from watch import descriptors, wait_until
-from workers import settled
+from workers import grown_fates, settled
 
 LINES = {**GREETING, "framing": "line"}
 LISTS = {"allow": ["127.1.0.0/16", "127.1.2.3", "127.2.2.2"], "deny": ["127.1.2.0/24", "127.0.0.0/8"]}
@@ -45,7 +45,7 @@ def is_answered(daemon, source, name="hello"):
         client.send(b"Bob")
         wait_until(lambda: daemon.counters()["datagrams"] > before["datagrams"], 5, "a datagram to be received")
         after = daemon.at_rest()
-        grown = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+        grown = grown_fates(before, after)
         if "drop_access" in grown:
             assert grown == {"datagrams": 1, "drop_access": 1} and client.quiet()
             return False

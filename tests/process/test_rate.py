@@ -21,7 +21,7 @@ from controlled import helloctl
 from hellodtest import EXIT_CONFIG, Hellod, refused, run
 from reloads import Service
 from watch import wait_until
-from workers import killed
+from workers import grown_fates, killed
 
 BURST, PREFIX_BURST = 2, 16  # of one answer a second, and of the eight of its prefix
 ONE = {"per_source": 1}
@@ -53,7 +53,7 @@ def asked(daemon, count):
     after = daemon.at_rest()
     result.seconds = time.monotonic() - start
     assert after["datagrams"] == before["datagrams"] + count
-    result.counters = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    result.counters = grown_fates(before, after)
     result.answers = result.counters.get("datagram_answers", 0)
 
 

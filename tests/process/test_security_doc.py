@@ -57,7 +57,7 @@ def rows(text):
 
 def limits_differences(text):
     page = (TREE / "man" / "hellod.conf.5").read_text(encoding="utf-8").replace("\\&", "")
-    counters = (TREE / "src" / "base" / "scoreboard.h").read_text(encoding="utf-8")
+    counters = (TREE / "src" / "base" / "counters.h").read_text(encoding="utf-8")
     wrong = []
     for option, default, names in rows(text):
         if f"\n.It Ic {option} No = Li {default} Pq " not in page:

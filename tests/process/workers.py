@@ -27,6 +27,12 @@ def refused_in_all(counters):
     return sum(number for name, number in counters.items() if name.startswith("refused_"))
 
 
+def grown_fates(before, after):
+    """By how much the totals that tell of a client's fate have grown from BEFORE to AFTER, those that have."""
+    others = ("received", "sent", "worker_restarts", "reloads_")
+    return {name: after[name] - before[name] for name in after if after[name] != before[name] and not name.startswith(others)}
+
+
 def settled(daemon, live=0, seconds=10):
     """Waits until LIVE connections are there and the sums agree; returns the service's totals."""
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -75,18 +76,6 @@ static void test_indexes_are_all_different(void **state)
     }
 }
 
-static void test_names(void **state)
-{
-    (void) state;
-    assert_string_equal(scoreboard_counter_name(COUNTER_accepted), "accepted");
-    assert_string_equal(scoreboard_counter_name(COUNTER_drop_reply), "drop_reply");
-    assert_string_equal(scoreboard_counter_name(COUNTER_log_lost), "log_lost");
-    for (int a = 0; a < COUNTER_COUNT; a++)
-        for (int b = 0; b < a; b++)
-            assert_string_not_equal(scoreboard_counter_name((enum counter) a),
-                                    scoreboard_counter_name((enum counter) b));
-}
-
 static void test_counters_outlive_the_worker(void **state)
 {
     (void) state;
@@ -156,6 +145,14 @@ static void test_attach_looks_on(void **state)
     assert_int_equal(fcntl(board.fd, F_GETFD), FD_CLOEXEC);
 }
 
+static void scramble(struct seed *seed, void *memory, size_t size)
+{
+    for (size_t i = 0; i < size; i += sizeof(uint32_t)) {
+        uint32_t word = (uint32_t) seed_next(seed);
+        memcpy((char *) memory + i, &word, sizeof(word));
+    }
+}
+
 /* A worker that was taken over can write anything anywhere in it. */
 static void test_any_content_is_read(void **state)
 {
@@ -163,11 +160,9 @@ static void test_any_content_is_read(void **state)
     uint64_t sum = 0;
 
     (void) state;
-    for (unsigned round = 0; round < 20; round++) {
-        for (size_t i = 0; i < sizeof(*board.blocks) * SCOREBOARD_BLOCKS; i += sizeof(uint64_t)) {
-            uint64_t word = seed_next(&seed);
-            memcpy((char *) board.blocks + i, &word, sizeof(word));
-        }
+    for (unsigned round = 0; round < 4; round++) {
+        scramble(&seed, board.header, sizeof(*board.header));
+        scramble(&seed, board.blocks, 4 * sizeof(*board.blocks));
         board.header->slots = round == 0 ? UINT32_MAX : (uint32_t) seed_next(&seed);
         for (int counter = 0; counter < COUNTER_COUNT; counter++)
             sum += scoreboard_total(&board, (enum counter) counter);
@@ -246,6 +241,101 @@ static void test_sums_agree(void **state)
     }
 }
 
+static struct scoreboard_listener listener_called(const char *name)
+{
+    struct scoreboard_listener listener = {.protocol = "greeting", .type = "stream", .scope = SCOPE_STREAM};
+
+    snprintf(listener.name, sizeof(listener.name), "%s", name);
+    return listener;
+}
+
+static unsigned take(const char *name)
+{
+    struct scoreboard_listener listener = listener_called(name);
+
+    return scoreboard_take(&board, &listener);
+}
+
+static uint64_t accepted_by(unsigned tally)
+{
+    struct tally sum = {0};
+
+    scoreboard_sum(&board, tally, &sum);
+    return sum.counter[COUNTER_accepted];
+}
+
+static void test_listeners_are_known_by_name(void **state)
+{
+    unsigned one = take("one"), two = take("two");
+    struct scoreboard_listener other = listener_called("one");
+
+    (void) state;
+    assert_in_range(one, TALLY_LISTENERS, TALLY_COUNT - 1);
+    assert_int_not_equal(one, two);
+    assert_int_equal(take("one"), one);
+    strcpy(other.type, "datagram"); /* the same name alone is not the same listener */
+    assert_int_not_equal(scoreboard_take(&board, &other), one);
+    scoreboard_enter(&board, 0, 0, 1);
+    scoreboard_enter(&board, 1, 3, 1);
+    tally_add(&block(0, 0)->tally[one], COUNTER_accepted, 2);
+    tally_add(&block(1, 3)->tally[one], COUNTER_accepted, 3);
+    tally_add(&block(1, 3)->tally[two], COUNTER_accepted, 1);
+    score_add(block(1, 3), COUNTER_accepted, 7);
+    assert_int_equal(accepted_by(one), 5);
+    assert_int_equal(accepted_by(two), 1);
+    assert_int_equal(scoreboard_total(&board, COUNTER_accepted), 13);
+    assert_int_equal(scoreboard_counted(&board, scoreboard_index(1, 3), COUNTER_accepted), 11);
+    /* Who comes back finds what it had. */
+    scoreboard_release(&board, two);
+    assert_int_equal(take("two"), two);
+    assert_int_equal(accepted_by(two), 1);
+}
+
+/* When all places are taken, that of a listener that has gone is given away, and what it had is not lost. */
+static void test_more_listeners_than_places(void **state)
+{
+    unsigned last = 0;
+    char name[16];
+
+    (void) state;
+    scoreboard_enter(&board, 0, 0, 1);
+    for (unsigned i = 0; i < TALLY_COUNT - TALLY_LISTENERS; i++) {
+        snprintf(name, sizeof(name), "number %u", i);
+        last = take(name);
+        tally_add(&block(0, 0)->tally[last], COUNTER_accepted, 1);
+        tally_took(&block(0, 0)->tally[last], HISTOGRAM_greeting_time, 5000, 2);
+    }
+    assert_int_equal(last, TALLY_COUNT - 1);
+    assert_int_equal(take("another"), TALLY_OTHER);
+    assert_int_equal(accepted_by(TALLY_OTHER), 0);
+    scoreboard_release(&board, last);
+    assert_int_equal(take("another"), last);
+    assert_int_equal(accepted_by(last), 0);
+    assert_int_equal(accepted_by(TALLY_OTHER), 1);
+    struct tally sum = {0};
+    scoreboard_sum(&board, TALLY_OTHER, &sum);
+    assert_int_equal(sum.histogram[HISTOGRAM_greeting_time].bucket[1], 2);
+    assert_int_equal(sum.histogram[HISTOGRAM_greeting_time].sum, 10);
+    assert_int_equal(scoreboard_total(&board, COUNTER_accepted), TALLY_COUNT - TALLY_LISTENERS);
+    assert_int_equal(take("one too many"), TALLY_OTHER);
+}
+
+static void test_lost_connections_are_their_listeners(void **state)
+{
+    unsigned one = take("one"), two = take("two");
+
+    (void) state;
+    scoreboard_enter(&board, 0, 0, 1);
+    tally_add(&block(0, 0)->tally[one], COUNTER_accepted, 5);
+    tally_add(&block(0, 0)->tally[one], COUNTER_closed_end, 2);
+    tally_add(&block(0, 0)->tally[two], COUNTER_accepted, 1);
+    tally_add(&block(0, 0)->tally[two], COUNTER_closed_idle, 3); /* it counts wrongly */
+    scoreboard_leave(&board, 0, 0);
+    assert_int_equal(block(0, 0)->tally[one].counter[COUNTER_closed_killed], 3);
+    assert_int_equal(block(0, 0)->tally[two].counter[COUNTER_closed_killed], 0);
+    assert_int_equal(tally_live(&block(0, 0)->tally[one]), 0);
+}
+
 static void test_close_of_nothing(void **state)
 {
     struct scoreboard nothing = {.fd = -1};
@@ -263,7 +353,6 @@ int main(void)
         TEST(test_it_begins_with_nothing),
         TEST(test_each_worker_has_cache_lines_of_its_own),
         TEST(test_indexes_are_all_different),
-        TEST(test_names),
         TEST(test_counters_outlive_the_worker),
         TEST(test_last_slot),
         TEST(test_a_child_writes_for_all),
@@ -271,6 +360,9 @@ int main(void)
         TEST(test_any_content_is_read),
         TEST(test_attach_to_something_else),
         TEST(test_sums_agree),
+        TEST(test_listeners_are_known_by_name),
+        TEST(test_more_listeners_than_places),
+        TEST(test_lost_connections_are_their_listeners),
         TEST(test_close_of_nothing),
     };
 
