@@ -1,11 +1,14 @@
 /* The lines of "status". Must not know who reads them. */
 #include "master/status.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/quote.h"
+#include "master/kernel.h"
+#include "master/series.h"
 #include "master/wanted.h"
 
 #ifndef HELLOD_VERSION
@@ -72,6 +75,7 @@ static void write_listeners(const struct world *world, FILE *out)
         quote_put_text(out, "address",
                        wanted_text(held->type, (const struct sockaddr *) &held->address, held->length, text));
         quote_put_truth(out, "passed", held->origin == HELD_PASSED);
+        quote_put_text(out, "type", series_type(held->type));
         fputc('\n', out);
     }
 }
@@ -134,6 +138,32 @@ static void write_counters(const struct scoreboard *scoreboard, FILE *out)
     }
 }
 
+static void add_cpu(const struct slot *slot, void *userdata)
+{
+    uint64_t *sum = userdata;
+
+    if (slot->state != SLOT_EMPTY)
+        *sum += stuck_cpu_ms(slot->pid);
+}
+
+static uint64_t milliseconds(const struct timeval *time)
+{
+    return (uint64_t) time->tv_sec * 1000 + (uint64_t) time->tv_usec / 1000;
+}
+
+/* Those that have ended are remembered by the kernel. */
+static void write_cpu(const struct pool *pool, FILE *out)
+{
+    struct rusage ended;
+
+    if (getrusage(RUSAGE_CHILDREN, &ended) < 0)
+        return;
+    uint64_t sum = milliseconds(&ended.ru_utime) + milliseconds(&ended.ru_stime);
+    pool_look(pool, add_cpu, &sum);
+    series_family("worker_cpu", "counter", "ms", "processor time of all workers that there ever were", out);
+    series_value("worker_cpu", sum, out);
+}
+
 void status_write(const struct status_sources *sources, FILE *out)
 {
     struct worker_lines lines = {sources->scoreboard, out};
@@ -143,4 +173,7 @@ void status_write(const struct status_sources *sources, FILE *out)
     write_listeners(sources->reload->current, out);
     pool_look(sources->pool, write_worker, &lines);
     write_counters(sources->scoreboard, out);
+    series_write(sources->scoreboard, out);
+    kernel_write(sources->reload->current, out);
+    write_cpu(sources->pool, out);
 }

@@ -98,9 +98,10 @@ def test_status_of_listeners(folder):
     with Service({"listen": listen}) as service:
         rows = service.status().listeners
         assert {row["name"] for row in rows} == {"greeting", "hello", "path"}
-        assert all(set(row) == {"name", "protocol", "address", "passed"} and not row["passed"] for row in rows)
-        kinds = {(row["name"], row["protocol"], row["address"].partition(" ")[0]) for row in rows}
-        assert kinds == {("greeting", "greeting", "tcp"), ("hello", "hello", "udp"), ("path", "greeting", "unix")}
+        assert all(set(row) == {"name", "protocol", "address", "passed", "type"} and not row["passed"] for row in rows)
+        kinds = {(row["name"], row["protocol"], row["type"], row["address"].partition(" ")[0]) for row in rows}
+        assert kinds == {("greeting", "greeting", "stream", "tcp"), ("hello", "hello", "datagram", "udp"),
+                         ("path", "greeting", "seqpacket", "unix")}  # fmt: skip
         (path,) = [row for row in rows if row["name"] == "path"]
         assert path["address"].startswith("unix seqpacket /")
 

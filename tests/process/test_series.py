@@ -1,0 +1,215 @@
+"""What the service has counted, for each listener: as many as there were, over reloads and deaths; how long things took;
+what the kernel says of the sockets; and that all of it is in the manual.
+
+How the lines are shown is for helloctl and its tests.
+"""
+
+import re
+from collections import defaultdict
+from contextlib import ExitStack
+
+import pytest
+
+from configs import GREETING, HELLO
+from control import parsed
+from hellodtest import TREE
+from reloads import Service
+from watch import wait_until
+from workers import killed, replaced, settled, stopped
+
+LINES = {**GREETING, "framing": "line"}
+PACKETS = {"name": "more", "protocol": "greeting", "type": "stream", "address": "127.0.0.1", "port": 0, "framing": "line"}
+BOUNDS = sorted([4 << n for n in range(19)] + [6 << n for n in range(18)])
+
+
+class Series:
+    """The lines for metrics of the reply to "status": .metrics (name to its line), .lines (word to a list of (name,
+    labels, value))."""
+
+    def __init__(self, service):
+        with service.control() as control:
+            rows = [parsed(line) for line in control.done("status")]
+        self.metrics = {row["name"]: row for word, row in rows if word == "metric"}
+        self.counters = {row["name"]: row for word, row in rows if word == "counter"}
+        self.lines = defaultdict(list)
+        for word, row in rows:
+            if word in ("value", "bucket", "sum"):
+                labels = {key: row[key] for key in row if key not in ("name", "value")}
+                self.lines[word].append((row["name"], labels, row["value"]))
+
+    def get(self, name, word="value", **labels):
+        """The value of the one series of NAME that has LABELS."""
+        (found,) = self.all(name, word, **labels)
+        return found
+
+    def all(self, name, word="value", **labels):
+        return [value for one, has, value in self.lines[word] if one == name and labels.items() <= has.items()]
+
+
+@pytest.fixture
+def service():
+    with Service({"workers": 2, "listen": [LINES, HELLO, PACKETS]}) as made:
+        yield made
+
+
+def ask(service, count=1, name="greeting"):
+    """A conversation with COUNT questions, which the client ends."""
+    with service.connect(name).greeted() as client:
+        for _ in range(count):
+            client.ask(b"Bob\n", b"Hello, Bob!\n")
+        client.send(b"disconnect\n")
+        client.expect_end()
+
+
+def test_each_listener_has_its_own(service):
+    for _ in range(3):
+        ask(service, 2)
+    ask(service, name="more")
+    with service.datagrams() as client:
+        for name in (b"Bob", b"Alice", b"\x07"):
+            client.send(name)
+        client.receive(), client.receive()
+    settled(service)
+    series = Series(service)
+    value = series.get
+    assert (value("connections_accepted", listener="greeting"), value("connections_accepted", listener="more")) == (3, 1)
+    assert value("connections_closed", listener="greeting", cause="farewell") == 3
+    assert (value("messages", listener="greeting"), value("answers", listener="greeting")) == (9, 6)
+    assert value("received", listener="greeting") == 6 * len("Bob\n") + 3 * len("disconnect\n")
+    assert value("sent", listener="greeting") == 3 * len("What's your name?") + 6 * len("Hello, Bob!\n")
+    assert (value("datagrams", listener="hello"), value("datagram_answers", listener="hello")) == (3, 2)
+    assert value("datagrams_dropped", listener="hello", rule="text") == 1
+    assert value("received", listener="hello") == len("Bob") + len("Alice") + 1
+    assert value("sent", listener="hello") == len("Hello, Bob!") + len("Hello, Alice!")
+    kinds = {(has["listener"], has["protocol"], has["type"]) for _, has, _ in series.lines["value"] if "listener" in has}
+    assert kinds == {("greeting", "greeting", "stream"), ("more", "greeting", "stream"), ("hello", "hello", "datagram")}
+
+
+def test_series_add_up_to_the_counters(service):
+    ask(service)
+    with service.connect("more").greeted() as client:
+        client.send(b"n" * 2000)
+        client.expect(b"Sorry, a name has at most 1024 bytes.\n")
+        client.expect_end()
+    settled(service)
+    series = Series(service)
+    for prefix, family, label in (("refused_", "connections_refused", "cause"), ("closed_", "connections_closed", "cause"),
+                                  ("drop_", "datagrams_dropped", "rule"), ("reloads_", "reloads", "result")):  # fmt: skip
+        mine = {name.removeprefix(prefix): row["value"] for name, row in series.counters.items() if name.startswith(prefix)}
+        found = defaultdict(int)
+        for name, has, value in series.lines["value"]:
+            if name == family:
+                found[has[label]] += value
+        assert found == mine
+    for name in ("messages", "answers", "datagrams", "received", "sent", "handed_on"):
+        assert sum(series.all(name)) == series.counters[name]["value"]
+
+
+def test_every_series_has_its_family_first(service):
+    ask(service)
+    with service.control() as control:
+        rows = [parsed(line) for line in control.done("status")]
+    known, seen = {}, set()
+    for word, row in rows:
+        if word == "metric":
+            assert set(row) == {"name", "kind", "unit", "help"} and row["name"] not in known
+            assert row["kind"] in ("counter", "gauge", "histogram") and row["unit"] in ("", "bytes", "us", "ms")
+            known[row["name"]] = row["kind"]
+        elif word in ("value", "bucket", "sum"):
+            assert (known[row["name"]] == "histogram") == (word != "value")
+            series = (word, *sorted((key, value) for key, value in row.items() if key != "value"))
+            assert series not in seen
+            seen.add(series)
+
+
+def test_open_connections_are_their_listeners(service):
+    with ExitStack() as held:
+        for name, count in (("greeting", 3), ("more", 2)):
+            for _ in range(count):
+                held.enter_context(service.connect(name).greeted())
+        settled(service, live=5)
+        series = Series(service)
+        assert (series.get("connections", listener="greeting"), series.get("connections", listener="more")) == (3, 2)
+    settled(service)
+    assert Series(service).all("connections") == [0, 0]
+
+
+def test_what_is_counted_outlives_worker_and_reload(service):
+    ask(service)
+    with service.connect().greeted():
+        settled(service, live=1)
+        pid = next(worker["pid"] for worker in service.status().workers if worker["connections"])
+        slot = next(worker["slot"] for worker in service.status().workers if worker["connections"])
+        killed(pid)
+        replaced(service, slot, pid)
+    series = Series(service)
+    assert series.get("connections_closed", listener="greeting", cause="killed") == 1
+    assert (series.get("worker_restarts"), series.get("connections", listener="greeting")) == (1, 0)
+    service.reload({"workers": 1, "listen": [{**LINES, "name": "new"}]})
+    ask(service, name="new")
+    settled(service)
+    series = Series(service)
+    assert series.get("connections_accepted", listener="greeting") == 2
+    assert series.get("connections_accepted", listener="new") == 1
+    service.reload({"listen": [LINES]})
+    ask(service)
+    settled(service)
+    series = Series(service)
+    assert series.get("connections_accepted", listener="greeting") == 3
+    assert (series.get("reloads", result="ok"), series.get("reloads", result="failed")) == (2, 0)
+    assert sum(series.all("connections_accepted")) == series.counters["accepted"]["value"] == 4
+
+
+def test_a_failed_reload_is_counted(service):
+    assert service.fails({"listen": [], "workers": 0.5})
+    assert Series(service).get("reloads", result="failed") == 1
+
+
+def test_how_long_things_take(service):
+    def measured():
+        ask(service, 20)
+        with service.datagrams() as client:
+            for _ in range(20):
+                client.expect(b"Bob", b"Hello, Bob!")
+        series = Series(service)
+        return series if all(series.all(name, "sum", listener=listener)[0] for name, listener in (
+            ("greeting_time", "greeting"), ("answer_time", "greeting"), ("answer_time", "hello"))) else None  # fmt: skip
+
+    series = wait_until(measured, 20, "some of each to be measured")
+    for name, labels in (("greeting_time", {"listener": "greeting"}), ("answer_time", {"listener": "greeting"}),
+                         ("answer_time", {"listener": "hello"}), ("loop_lag", {})):  # fmt: skip
+        buckets = [(has.get("le"), value) for one, has, value in series.lines["bucket"] if one == name and labels.items() <= has.items()]
+        assert [bound for bound, _ in buckets] == [*BOUNDS, None]
+        counts = [value for _, value in buckets]
+        assert counts == sorted(counts) and counts[-1] > 0
+        # The sum is in whole microseconds; each bucket's are not above its bound.
+        most = sum((after - before) * bound for bound, before, after in zip(BOUNDS, [0, *counts], counts))
+        assert counts[-1] > counts[-2] or series.get(name, "sum", **labels) <= most
+
+
+def test_what_the_kernel_holds(service):
+    pids = service.workers()
+    with ExitStack() as held:
+        for pid in pids:
+            held.enter_context(stopped(pid))
+        for _ in range(3):
+            held.enter_context(service.connect("more"))
+        client = held.enter_context(service.datagrams())
+        client.send(b"Bob")
+        series = Series(service)
+        assert series.get("listen_queue", listener="more") == 3 < series.get("listen_queue_limit", listener="more")
+        assert 0 < series.get("receive_queue", listener="hello") < series.get("receive_queue_limit", listener="hello")
+        assert series.get("kernel_drops", listener="hello") == 0
+        # More than any queue has room for.
+        for _ in range(series.get("receive_queue_limit", listener="hello") // 512 + 100):
+            client.send(b"n" * 1000)
+        assert Series(service).get("kernel_drops", listener="hello") > 0
+    assert {has["address"].split()[0] for name, has, _ in series.lines["value"] if "address" in has} == {"tcp", "udp"}
+
+
+def test_the_manual_has_every_counter(service):
+    page = (TREE / "man" / "hellod.8").read_text(encoding="utf-8")
+    section = re.search(r"\n\.Sh COUNTERS\n(.*?)\n\.Sh ", page, re.S)[1]
+    entries = re.findall(r"^\.It Li (\w+)\n((?:[^.].*\n?)+)", section, re.M)
+    assert {name: " ".join(text.split()) for name, text in entries} == {
+        name: row["help"] for name, row in Series(service).counters.items()}  # fmt: skip
