@@ -68,7 +68,7 @@ def machine(build):
     rows = [["date", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")],
             ["processors", f"{len(os.sched_getaffinity(0))} of {processor()}{virtual()}"],
             ["system", f"{system()}, Linux {platform.release()}"],
-            ["TCP", pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip()],
+            ["congestion control", pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip()],
             ["compiler", words_of(["cc", "--version"])],
-            ["hellod", words_of([str(build / "hellod"), "-V"])]]
+            ["hellod", words_of([str(build / "hellod"), "-V"]).removeprefix("hellod ")]]
     return {"name": "machine", "columns": ["", ""], "words": [True, True], "rows": rows}
