@@ -72,6 +72,12 @@ CMOCKA           = $(call once,CMOCKA,$(shell $(PKG_CONFIG) --cflags --libs cmoc
 
 DIALECT  := -std=gnu17 -D_GNU_SOURCE -Isrc
 DEFINES   = -DHELLOD_VERSION=\"$(VERSION)\" -DHELLOD_SYSCONFDIR=\"$(SYSCONFDIR)\"
+# What the program tells of its building: nothing that differs from one place to another.
+SHOWN     = $(filter-out -ffile-prefix-map=% -fdebug-prefix-map=% -fmacro-prefix-map=% -fprofile%,\
+            $(filter -O% -g -f% -m% -U_FORTIFY% -D_FORTIFY% -pie -Wl$(comma)-z% -Wl$(comma)--as-needed%,\
+            -O2 -g -fPIE -fstack-protector-strong $(SUPPORTED) $(FORTIFY) $(CPPFLAGS) $(CFLAGS) $(LINKING)))
+comma    := ,
+LIBRARIES = $(call once,LIBRARIES,$(foreach package,$(PACKAGES),$(package) $(shell $(PKG_CONFIG) --modversion $(package))))
 COMPILE   = $(CC) $(DIALECT) $(DEFINES) -O2 -g $(WARNINGS) -fPIE -fstack-protector-strong $(SUPPORTED) $(FORTIFY) \
             $(PACKAGES_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINKING   = -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
@@ -94,6 +100,8 @@ $(LIBRARY): $(OBJECTS) $(BUILD)/objects
 $(CLIENT_LIBRARY): $(CLIENT_OBJECTS) $(BUILD)/objects
 	rm -f $@
 	$(AR) rcs $@ $(CLIENT_OBJECTS)
+
+$(BUILD)/obj/base/about.o: private DEFINES += '-DHELLOD_FLAGS="$(SHOWN)"' '-DHELLOD_LIBRARIES="$(LIBRARIES)"'
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)

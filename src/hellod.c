@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/about.h"
 #include "base/config.h"
 #include "base/descriptors.h"
 #include "base/log.h"
@@ -43,7 +44,7 @@ static void print_help(FILE *out)
             "  -t, --check        check the configuration, print every error, and exit\n"
             "  -T, --dump         print the effective configuration and where it came from, and exit\n"
             "  -v, --verbose      log each connection and datagram; twice: debug lines too\n"
-            "  -V, --version      print the version and exit\n"
+            "  -V, --version      print the version, how it was built and what is there to run it, and exit\n"
             "  -h, --help         print this and exit\n"
             "\n"
             "See hellod(8) and hellod.conf(5).\n",
@@ -77,7 +78,7 @@ static int parse_options(int argc, char **argv, struct options *options)
             options->source.verbose++;
             break;
         case 'V':
-            puts("hellod " HELLOD_VERSION);
+            about_print(stdout, "hellod");
             return EXIT_SUCCESS;
         case 'h':
             print_help(stdout);

@@ -144,6 +144,15 @@ void confine_free(struct confine_filter *filter)
     free(filter);
 }
 
+const char *confine_library(void)
+{
+    static char text[48];
+    const struct scmp_version *version = seccomp_version();
+
+    snprintf(text, sizeof(text), "%u.%u.%u", version->major, version->minor, version->micro);
+    return text;
+}
+
 bool confine_has_filters(void)
 {
     uint32_t action = SECCOMP_RET_TRAP;

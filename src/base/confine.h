@@ -52,6 +52,9 @@ struct confine_filter *confine_compile(const struct confine_rule *rules, size_t 
 /* Frees it. NULL is fine. */
 void confine_free(struct confine_filter *filter);
 
+/* The version of libseccomp that is there, as "2.5.4". */
+const char *confine_library(void);
+
 /* Whether this process may load filters at all. */
 bool confine_has_filters(void);
 

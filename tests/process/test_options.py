@@ -13,7 +13,7 @@ import pytest
 
 from clients import Datagram, Stream
 from configs import GREETING, HELLO, config_text, write_config
-from hellodtest import EXIT_CONFIG, EXIT_OK, EXIT_USAGE, Hellod, binary, refused, run
+from hellodtest import EXIT_CONFIG, EXIT_OK, EXIT_USAGE, TREE, Hellod, binary, refused, run
 from watch import SLOW
 
 SERVES = {"listen": [GREETING, HELLO]}
@@ -38,7 +38,26 @@ def test_help(option):
 def test_version(option):
     done = run(option)
     assert done.returncode == EXIT_OK and done.stderr == ""
-    assert re.fullmatch(r"hellod \d+(\.\d+)+\S*\n", done.stdout)
+    first, *rest = done.stdout.splitlines()
+    assert re.fullmatch(r"hellod \d+(\.\d+)+\S*", first)
+    about = dict(line.split(": ", 1) for line in rest)
+    assert re.match(r"(gcc|.*[Cc]lang) ", about["compiler"])
+    assert "-fPIE" in about["flags"].split() and "prefix-map" not in about["flags"] and str(TREE) not in about["flags"]
+    assert re.fullmatch(r"libconfig [\d.]+ libsystemd \S+ libseccomp [\d.]+", about["built with"])
+    assert re.fullmatch(r"glibc [\d.]+, libseccomp [\d.]+", about["running with"])
+
+
+def test_version_tells_what_the_kernel_offers():
+    about = dict(line.split(": ", 1) for line in run("-V").stdout.splitlines()[1:])
+    system = os.uname()
+    assert about["kernel"] == f"{system.sysname} {system.release}, {system.machine}"
+    assert re.fullmatch("(yes|no), (yes|no)", about["UDP segmentation, coalescing"])
+    # As the daemon finds it.
+    with Hellod({"listen": [HELLO]}) as daemon:
+        said = daemon.wait_for_line("^workers are .*")[0]
+    assert ("seccomp and" in said or "by seccomp" in said) == (about["seccomp filters"] == "yes")
+    landlock = re.search(r"\(ABI (\d+)\)", said)
+    assert about["Landlock ABI"] == (landlock[1] if landlock else "0")
 
 
 @pytest.mark.parametrize("arguments", ("-x", "--nonsense", "-c", "stray", "-t stray", "--check=yes"))
