@@ -1,14 +1,16 @@
 /* The load generator for datagrams: asks a fixed number of requests and checks every byte of every answer.
- * load_udp PORT: 4 sockets, each with 32 datagrams on their way, sent and received in batches. How many in
- * all is told on standard input, see load_order(). Answers may come in any order; a lost one ends the program
- * after a while. */
+ * load_udp deep PORT: 4 sockets, each with 32 datagrams on their way, sent and received in batches.
+ * load_udp wide PORT: 128 sockets, each with one.
+ * How many in all is told on standard input, see load_order(). Answers may come in any order; a lost one ends
+ * the program after a while. */
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "load.h"
 
 enum {
-    PEERS = 4,
-    DEPTH = 32
+    PEERS_MAX = 128,
+    DEPTH = 32 /* at most */
 };
 
 struct peer {
@@ -17,7 +19,8 @@ struct peer {
     char names[DEPTH][NAME_LENGTH]; /* on their way; the first byte is 0 when answered */
 };
 
-static struct peer peers[PEERS];
+static struct peer peers[PEERS_MAX];
+static unsigned peer_count, depth; /* depth: datagrams that each has on their way */
 static int epoll_fd;
 
 /* Points COUNT messages at as many buffers of SIZE bytes each. */
@@ -84,8 +87,8 @@ static void ask_all(unsigned long count)
     unsigned long asked = 0;
     for (unsigned i = 0; i < DEPTH; i++)
         places[i] = i;
-    for (unsigned i = 0; i < PEERS; i++, asked += DEPTH)
-        ask_names(&peers[i], places, DEPTH);
+    for (unsigned i = 0; i < peer_count; i++, asked += depth)
+        ask_names(&peers[i], places, depth);
     while (answered < asked) {
         int ready = load_wait(epoll_fd, events);
         for (int i = 0; i < ready; i++) {
@@ -102,21 +105,24 @@ static void ask_all(unsigned long count)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: load_udp PORT\n");
+    if (argc != 3 || (strcmp(argv[1], "deep") != 0 && strcmp(argv[1], "wide") != 0)) {
+        fprintf(stderr, "usage: load_udp deep|wide PORT\n");
         return 64;
     }
+    bool deep = strcmp(argv[1], "deep") == 0;
+    peer_count = deep ? 4 : PEERS_MAX;
+    depth = deep ? DEPTH : 1;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    for (unsigned i = 0; i < PEERS; i++) {
+    for (unsigned i = 0; i < peer_count; i++) {
         peers[i].number = load_first_number(i);
-        peers[i].fd = load_connect(SOCK_DGRAM, 0, atoi(argv[1]));
+        peers[i].fd = load_connect(SOCK_DGRAM, 0, atoi(argv[2]));
         load_watch(epoll_fd, peers[i].fd, i);
     }
     for (unsigned long count; (count = load_order()) > 0;) {
         ask_all(count);
         load_report();
     }
-    for (unsigned i = 0; i < PEERS; i++) {
+    for (unsigned i = 0; i < peer_count; i++) {
         char byte;
         if (recv(peers[i].fd, &byte, 1, MSG_DONTWAIT) >= 0)
             load_fail("surplus answer");
