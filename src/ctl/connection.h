@@ -10,7 +10,8 @@
 #include <stddef.h>
 
 enum {
-    CONNECTION_REPLY_MAX = 512 * 1024 /* bytes; some hundred workers and listeners take a quarter of it */
+    CONNECTION_REPLY_MAX =
+        1024 * 1024 /* bytes; hundreds of workers and dozens of listeners take half of it */
 };
 
 struct connection {
