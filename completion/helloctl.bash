@@ -40,8 +40,9 @@ _helloctl() {
     esac
     command=$(_helloctl_command)
     case $command in
-    "") choices='status top reload log-level stop -s --socket -V --version -h --help' ;;
+    "") choices='status metrics top reload log-level stop -s --socket -V --version -h --help' ;;
     status) choices='--json' ;;
+    metrics) choices='--http' ;;
     log-level) choices='err warning notice info debug' ;;
     *) choices= ;;
     esac

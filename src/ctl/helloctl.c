@@ -10,6 +10,8 @@
 #include "base/descriptors.h"
 #include "ctl/ask.h"
 #include "ctl/json.h"
+#include "ctl/metrics.h"
+#include "ctl/serve.h"
 #include "ctl/text.h"
 #include "ctl/top.h"
 
@@ -28,29 +30,32 @@ enum {
 struct options {
     const char *path;
     const char *level; /* the argument of log-level */
-    bool json;
+    bool json, http;
 };
 
 typedef enum ask_exit run_command(const struct options *options);
 
 static void print_help(FILE *out)
 {
-    fputs("usage: helloctl [-s SOCKET] [-V] [-h] COMMAND\n"
-          "\n"
-          "Asks a running hellod, or tells it what to do.\n"
-          "\n"
-          "  status [--json]    how it is, what it has done, what it refused and why\n"
-          "  top                the same, live: each worker, refreshed each second; q ends\n"
-          "  reload             take up the changed configuration; returns when it is in force\n"
-          "  log-level LEVEL    what it logs from now on: err, warning, notice, info or debug\n"
-          "  stop               let clients finish, and end; returns when it has ended\n"
-          "\n"
-          "  -s, --socket SOCKET  its control socket (default /run/hellod/control)\n"
-          "  -V, --version        print the version and exit\n"
-          "  -h, --help           print this and exit\n"
-          "\n"
-          "See helloctl(8).\n",
-          out);
+    fputs(
+        "usage: helloctl [-s SOCKET] [-V] [-h] COMMAND\n"
+        "\n"
+        "Asks a running hellod, or tells it what to do.\n"
+        "\n"
+        "  status [--json]    how it is, what it has done, what it refused and why\n"
+        "  metrics [--http]   the same for a monitoring system, in OpenMetrics; --http: as the answer to a\n"
+        "                     request for /metrics on standard input\n"
+        "  top                the same, live: each worker, refreshed each second; q ends\n"
+        "  reload             take up the changed configuration; returns when it is in force\n"
+        "  log-level LEVEL    what it logs from now on: err, warning, notice, info or debug\n"
+        "  stop               let clients finish, and end; returns when it has ended\n"
+        "\n"
+        "  -s, --socket SOCKET  its control socket (default /run/hellod/control)\n"
+        "  -V, --version        print the version and exit\n"
+        "  -h, --help           print this and exit\n"
+        "\n"
+        "See helloctl(8).\n",
+        out);
 }
 
 /* Connects and asks; what is done with the reply is the caller's, who closes CONNECTION in any case. */
@@ -62,20 +67,58 @@ static enum ask_exit question(struct connection *connection, const struct option
     return result == ASK_DONE ? ask(connection, options->path, command, wait_ms) : result;
 }
 
-static enum ask_exit run_status(const struct options *options)
+/* Asks for the status; the caller frees STATUS if the result is ASK_DONE. */
+static enum ask_exit get_status(const struct options *options, struct status *status)
 {
     struct connection connection;
-    struct status status;
     enum ask_exit result = question(&connection, options, "status", STATUS_MS);
 
-    if (result == ASK_DONE && status_parse(&status, connection.reply) < 0) {
+    if (result == ASK_DONE && status_parse(status, connection.reply) < 0)
         result = ask_say_strange(&connection, options->path);
-    } else if (result == ASK_DONE) {
-        (options->json ? json_status : text_status)(stdout, &status);
-        status_free(&status);
-    }
     connection_close(&connection);
     return result;
+}
+
+static enum ask_exit run_status(const struct options *options)
+{
+    struct status status;
+    enum ask_exit result = get_status(options, &status);
+
+    if (result != ASK_DONE)
+        return result;
+    (options->json ? json_status : text_status)(stdout, &status);
+    status_free(&status);
+    return ASK_DONE;
+}
+
+/* Writes the metrics to OUT in FORM. */
+static enum ask_exit print_metrics(FILE *out, const struct options *options, enum exposition_form form)
+{
+    struct status status;
+    enum ask_exit result = get_status(options, &status);
+
+    if (result != ASK_DONE)
+        return result;
+    metrics_print(out, &status, form);
+    status_free(&status);
+    return ASK_DONE;
+}
+
+static const char *metrics_page(FILE *out, bool openmetrics, void *userdata)
+{
+    enum exposition_form form = openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_PLAIN;
+
+    return print_metrics(out, userdata, form) == ASK_DONE ? exposition_type(form) : NULL;
+}
+
+static enum ask_exit run_metrics(const struct options *options)
+{
+    struct options copy = *options;
+
+    if (!options->http)
+        return print_metrics(stdout, options, EXPOSITION_OPENMETRICS);
+    serve_once("/metrics", metrics_page, &copy);
+    return ASK_DONE;
 }
 
 static enum ask_exit run_reload(const struct options *options)
@@ -117,8 +160,9 @@ static enum ask_exit run_top(const struct options *options)
 static const struct command {
     const char *name;
     run_command *run;
-    bool takes_level, takes_json;
+    bool takes_level, takes_json, takes_http;
 } commands[] = {{.name = "status", .run = run_status, .takes_json = true},
+                {.name = "metrics", .run = run_metrics, .takes_http = true},
                 {.name = "top", .run = run_top},
                 {.name = "reload", .run = run_reload},
                 {.name = "log-level", .run = run_log_level, .takes_level = true},
@@ -147,6 +191,8 @@ static enum ask_exit run(struct options *options, char **arguments, int count)
         return usage("unexpected argument", arguments[1 + found->takes_level]);
     if (options->json && !found->takes_json)
         return usage("--json is only for", "status");
+    if (options->http && !found->takes_http)
+        return usage("--http is only for", "metrics");
     if (found->takes_level) {
         options->level = count > 1 ? arguments[1] : "";
         size_t length = strspn(options->level, "abcdefghijklmnopqrstuvwxyz");
@@ -170,11 +216,10 @@ static char *default_path(void)
 
 static enum ask_exit parse_and_run(int argc, char **argv, struct options *options)
 {
-    static const struct option long_options[] = {{"socket", required_argument, NULL, 's'},
-                                                 {"json", no_argument, NULL, 'j'},
-                                                 {"version", no_argument, NULL, 'V'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {0}};
+    static const struct option long_options[] = {
+        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        {"http", no_argument, NULL, 'w'},         {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "s:Vh", long_options, NULL)) != -1) {
@@ -184,6 +229,9 @@ static enum ask_exit parse_and_run(int argc, char **argv, struct options *option
             break;
         case 'j':
             options->json = true;
+            break;
+        case 'w':
+            options->http = true;
             break;
         case 'V':
             puts("helloctl " HELLOD_VERSION);

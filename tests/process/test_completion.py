@@ -50,7 +50,7 @@ def test_hellod_files(tmp_path, words):
 def test_helloctl_commands():
     said = helloctl("-h").stdout.decode()
     commands = set(re.findall(r"^  ([a-z][a-z-]*)", said, re.M))
-    assert set(complete("helloctl", "")) == commands | options(said) - {"--json"}
+    assert set(complete("helloctl", "")) == commands | options(said) - {"--json", "--http"}
     assert complete("helloctl", "re") == ["reload"]
     for socket in (["-s", "/run/x"], ["--socket", "/run/x"], ["--socket", "=", "/run/x"], ["-s/run/x"]):
         assert complete("helloctl", *socket, "st") == ["status", "stop"]
@@ -58,6 +58,7 @@ def test_helloctl_commands():
 
 def test_helloctl_arguments():
     assert complete("helloctl", "status", "") == ["--json"]
+    assert complete("helloctl", "metrics", "") == ["--http"]
     assert complete("helloctl", "log-level", "") == ["err", "warning", "notice", "info", "debug"]
     assert complete("helloctl", "-s", "/run/x", "log-level", "d") == ["debug"]
     assert complete("helloctl", "log-level", "debug", "") == [""]

@@ -46,7 +46,7 @@ def ask(folder, answer, *arguments, **how):
 def test_help(option):
     done = helloctl(option)
     assert done.returncode == EXIT_OK and done.stderr == ""
-    for name in "-s --socket -V -h status --json top reload log-level stop".split():
+    for name in "-s --socket -V -h status --json metrics --http top reload log-level stop".split():
         assert re.search(rf"(?<![\w-]){name}\b", done.stdout.decode()), name
 
 
@@ -58,7 +58,7 @@ def test_version(option):
 
 @pytest.mark.parametrize(
     "arguments",
-    ("", "-x", "-s", "nonsense", "status more", "reload --json", "top --json", "log-level", "log-level info more", "log-level x1"),
+    ("", "-x", "-s", "nonsense", "status more", "reload --json", "top --json", "metrics --json", "status --http", "metrics more", "log-level", "log-level info more", "log-level x1"),
 )
 def test_usage(folder, arguments):
     done = ask(folder, status(), *(arguments.split() or [""]))
