@@ -284,7 +284,8 @@ ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 PLUGINDIR ?= $(PREFIX)/lib/nagios/plugins
 PLUGINS := $(DESTDIR)$(PLUGINDIR)
 pages1 := $(wildcard man/*.1)
-units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.socket)
+units := $(addprefix $(BUILD)/systemd/,hellod.service hellod@.service hellod.socket hellod-metrics.socket hellod-metrics@.service)
+samples := systemd/examples/socket-only.conf doc/prometheus-rules.yml doc/grafana-dashboard.json
 
 # Units say where things are: that changes with PREFIX, and no file tells when. The program has SYSCONFDIR compiled in and
 # is built again for another one; manual pages and the comments in the sample and in the units name the default, /etc.
@@ -315,7 +316,7 @@ install: all $(units)
 	$(INSTALL) -m 644 $(units) $(UNITS)
 	$(INSTALL) -m 644 systemd/hellod.catalog $(CATALOG)
 	$(INSTALL) -m 644 systemd/hellod.sysusers $(USERS)/hellod.conf
-	$(INSTALL) -m 644 systemd/examples/socket-only.conf $(SAMPLES)
+	$(INSTALL) -m 644 $(samples) $(SAMPLES)
 	@if [ ! -e $(CONF)/hellod.conf ]; then \
 	    $(INSTALL) -m 644 etc/hellod/hellod.conf $(CONF); \
 	elif ! cmp -s etc/hellod/hellod.conf $(CONF)/hellod.conf; then \
@@ -329,7 +330,7 @@ uninstall:
 	    $(addprefix $(MAN)/man1/,$(notdir $(pages1)) check_hello.1) $(MAN)/man5/hellod.conf.5 $(MAN)/man8/hellod.8 $(MAN)/man8/helloctl.8 \
 	    $(BASH)/hellod $(BASH)/helloctl $(BASH)/helloc $(ZSH)/_hellod $(ZSH)/_helloctl $(ZSH)/_helloc \
 	    $(CONF)/hellod.conf.new $(CATALOG)/hellod.catalog \
-	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(SAMPLES)/socket-only.conf
+	    $(addprefix $(UNITS)/,$(notdir $(units))) $(USERS)/hellod.conf $(addprefix $(SAMPLES)/,$(notdir $(samples)))
 	@if [ -e $(CONF) ]; then echo "$(CONF) is left as it is"; fi
 
 #: make image        build/image: a portable service for portablectl, as a folder and as a file, and a container's root

@@ -29,6 +29,8 @@ INSTALLED = {
     "usr/local/share/man/man8/hellod.8": 0o644,
     "usr/local/share/man/man8/helloctl.8": 0o644,
     "usr/local/share/doc/hellod/examples/socket-only.conf": 0o644,
+    "usr/local/share/doc/hellod/examples/prometheus-rules.yml": 0o644,
+    "usr/local/share/doc/hellod/examples/grafana-dashboard.json": 0o644,
     "usr/local/lib/systemd/catalog/hellod.catalog": 0o644,
     "usr/local/lib/sysusers.d/hellod.conf": 0o644,
     "etc/hellod/hellod.conf": 0o644,

@@ -238,7 +238,7 @@ def test_the_processes_have_no_rights(service):
         assert status["Gid"].split() == [service.machine("id", "-g", "hellod").strip()] * 4, status
 
 
-@pytest.mark.parametrize("unit", ["hellod.service", "hellod@.service", "hellod.socket"])
+@pytest.mark.parametrize("unit", ["hellod.service", "hellod@.service", "hellod.socket", "hellod-metrics.socket", "hellod-metrics@.service"])
 def test_units_are_without_fault(service, unit):
     assert service.machine("systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", unit) == ""
 
