@@ -15,7 +15,7 @@ SOAK_SECONDS ?= 1800
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all programs library everything run check unit suite check-system lint format sanitize fuzz fuzz-server bench bench-peers bench-scale bench-overload performance bench-balance bench-tail figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
+.PHONY: all programs library everything run check unit suite check-system check-metrics lint format sanitize fuzz fuzz-server bench bench-peers bench-scale bench-overload performance bench-balance bench-tail figures loss soak install uninstall image dist deb rpm check-packages clean help FORCE
 
 all: programs
 
@@ -180,6 +180,12 @@ check-system:
 	@[ "$$(id -u)" = 0 ] || { echo "check-system: only root can boot containers: sudo make check-system" >&2; exit 1; }
 	@packaging/install-needs check-system
 	@$(PYTHON) tests/system/run
+
+#: make check-metrics has Prometheus scrape a hellod, and checks the alerts and the dashboard of doc
+check-metrics:
+	@packaging/install-needs check-metrics
+	+@$(again) programs
+	@tests/prometheus/run $(BUILD) $(PYTEST_ARGS)
 
 #: make lint         every checker of sources, scripts and pages; zero findings
 lint:
