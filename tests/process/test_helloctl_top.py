@@ -143,7 +143,7 @@ def test_service_that_goes_and_comes_back(folder):
 
 @pytest.mark.parametrize(
     "answer",
-    (b"What's your name?\n", b"ok\n", b"failed \x1b[31mnot now\n", b"\x00" * 100, b"service " + b"x" * 1_000_000),
+    (b"What's your name?\n", b"ok\n", b"failed \x1b[31mnot now\n", b"\x00" * 100, b"service " + b"x" * 2_000_000),
     ids=("strange", "no status", "refusal", "zero bytes", "endless line"),
 )
 def test_service_that_goes_mad(folder, answer):
