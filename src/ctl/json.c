@@ -81,5 +81,9 @@ void json_status(FILE *out, const struct status *status)
     print_lines(out, "listeners", status, "listener");
     print_lines(out, "workers", status, "worker");
     print_counters(out, status);
+    print_lines(out, "metrics", status, "metric");
+    print_lines(out, "values", status, "value");
+    print_lines(out, "buckets", status, "bucket");
+    print_lines(out, "sums", status, "sum");
     fputs("}\n", out);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/delays.h"
+
 enum {
     COLUMNS = 80,
     HALF = COLUMNS / 2,
@@ -59,6 +61,36 @@ static void print_service(FILE *out, const struct status *status)
     print_count(out, status_number(service, "connections"), "connection");
     fputs(", ", out);
     print_count(out, status_number(service, "answers"), "answer");
+    fputc('\n', out);
+}
+
+/* US microseconds that were not exceeded. */
+static void print_bound(FILE *out, uint64_t us)
+{
+    if (us == UINT64_MAX)
+        fputs("longer", out);
+    else if (us < 1000)
+        fprintf(out, "%" PRIu64 " us", us);
+    else if (us < 1000000)
+        fprintf(out, "%.1f ms", (double) us / 1000);
+    else
+        fprintf(out, "%.1f s", (double) us / 1000000);
+}
+
+/* How long answers took, if there were any. */
+static void print_delays(FILE *out, const struct status *status)
+{
+    static const char name[] = "answer_time";
+    uint64_t half = delays_within(status, name, 500);
+
+    if (half == DELAYS_NONE)
+        return;
+    fputs("half of them within ", out);
+    print_bound(out, half);
+    fputs(", 99 % within ", out);
+    print_bound(out, delays_within(status, name, 990));
+    fputs(", 99.9 % within ", out);
+    print_bound(out, delays_within(status, name, 999));
     fputc('\n', out);
 }
 
@@ -137,22 +169,40 @@ static bool is_shown(const char *name)
     return status_is_refusal(name) || strncmp(name, "would_drop_", strlen("would_drop_")) == 0;
 }
 
+/* What of the kernel's drops is known: they are counted for each socket, and not among the counters. */
+static uint64_t kernel_drops(const struct status *status)
+{
+    const struct quote_line *line;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; (line = status_next(status, "value", &i)) != NULL;)
+        if (strcmp(status_text(line, "name"), "kernel_drops") == 0)
+            sum += status_number(line, "value");
+    return sum;
+}
+
+/* Writes that there were VALUE times what HELP says, if there were any, below a title that *ANY tells of. */
+static void print_refusal(FILE *out, uint64_t value, const char *help, bool *any)
+{
+    if (value == 0)
+        return;
+    if (!*any)
+        fputs("refused or dropped so far\n", out);
+    *any = true;
+    fprintf(out, "%10" PRIu64 "  ", value);
+    quote_show(out, help);
+    fputc('\n', out);
+}
+
 static void print_refusals(FILE *out, const struct status *status)
 {
     const struct quote_line *line;
     bool any = false;
 
-    for (unsigned i = 0; (line = status_next(status, "counter", &i)) != NULL;) {
-        uint64_t value = status_number(line, "value");
-        if (value == 0 || !is_shown(status_text(line, "name")))
-            continue;
-        if (!any)
-            fputs("refused or dropped so far\n", out);
-        any = true;
-        fprintf(out, "%10" PRIu64 "  ", value);
-        quote_show(out, status_text(line, "help"));
-        fputc('\n', out);
-    }
+    for (unsigned i = 0; (line = status_next(status, "counter", &i)) != NULL;)
+        if (is_shown(status_text(line, "name")))
+            print_refusal(out, status_number(line, "value"), status_text(line, "help"), &any);
+    print_refusal(out, kernel_drops(status), "dropped by the kernel, before hellod saw it", &any);
     if (!any)
         fputs("nothing refused or dropped so far\n", out);
 }
@@ -183,6 +233,7 @@ void text_status(FILE *out, const struct status *status)
 {
     text_health(out, status);
     print_service(out, status);
+    print_delays(out, status);
     fputs("listeners\n", out);
     print_cells(out, status, "listener", print_listener);
     fputs("workers: number, pid, state, connections/answers\n", out);

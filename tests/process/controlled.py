@@ -53,6 +53,17 @@ def counter(name, value, text):
     return f'counter name="{name}" value={value} help="{text}"\n'
 
 
+def histogram(name, *buckets, **labels):
+    """The lines of a histogram of microseconds: BUCKETS are (bound, how many at most that), cumulative, the last without a
+    bound."""
+    its = "".join(f' {key}="{value}"' for key, value in labels.items())
+    lines = [f'metric name="{name}" kind="histogram" unit="us" help="h"\n']
+    for bound, value in buckets:
+        bound = "" if bound is None else f" le={bound}"
+        lines.append(f'bucket name="{name}"{its}{bound} value={value}\n')
+    return "".join([*lines, f'sum name="{name}"{its} value=1\n'])
+
+
 def status(*lines, service=SERVICE, reload=RELOAD):
     return (service + reload + "".join(lines) + "ok\n").encode()
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from controlled import Control, RELOAD, SERVICE, command, counter, helloctl, listener, quoted, status, worker
+from controlled import Control, RELOAD, SERVICE, command, counter, helloctl, histogram, listener, quoted, status, worker
 from hellodtest import EXIT_OK, EXIT_OTHER, EXIT_USAGE
 from watch import SLOW, seeded, wait_until
 
@@ -107,12 +107,40 @@ def test_status_of_the_sick(folder):
     assert lines[-3:] == ["nothing refused or dropped so far", "reload 4: failed, 1 s ago", '  /etc/hellod/hellod.conf:7: "x"']
 
 
+DROPS = 'metric name="kernel_drops" kind="counter" unit="" help="h"\n' + "".join(
+    f'value name="kernel_drops" address="{address}" value={count}\n' for address, count in (("a", 3), ("b", 4))
+)
+
+
+def test_what_the_kernel_drops_is_with_the_rest(folder):
+    lines = ask(folder, status(DROPS)).stdout.decode().splitlines()
+    assert lines[-3:-1] == ["refused or dropped so far", "         7  dropped by the kernel, before hellod saw it"]
+
+
+@pytest.mark.parametrize(
+    "buckets, line",
+    [
+        ([[(4, 500), (1500, 989), (2000000, 990), (None, 1000)]], "4 us, 99 % within 2.0 s, 99.9 % within longer"),
+        ([[(4, 499), (1500, 999), (2000000, 999), (None, 1000)]], "1.5 ms, 99 % within 1.5 ms, 99.9 % within 1.5 ms"),
+        # Of two listeners, one of which has had nothing.
+        ([[(4, 0), (8, 0), (None, 0)], [(4, 1), (8, 2), (None, 2)]], "4 us, 99 % within 8 us, 99.9 % within 8 us"),
+        ([[(4, 0), (None, 0)]], None),
+    ],
+)
+def test_how_long_answers_took(folder, buckets, line):
+    told = [histogram("answer_time", *its, listener=f"name{n}") for n, its in enumerate(buckets)]
+    lines = ask(folder, status(*told, histogram("greeting_time", (4, 9), (None, 9)))).stdout.decode().splitlines()
+    assert lines[2] == "5 connections, 77 answers"
+    assert lines[3] == (f"half of them within {line}" if line else "listeners")
+
+
 @pytest.mark.parametrize("count", (2, 16))
 def test_status_fits_a_small_terminal(folder, count):
     workers = [worker(slot, connections=4096, answers=123456789, pid=4194304) for slot in range(count)]
     listeners = [listener(name, f"{kind} {host}:3288") for name, kind in (("greeting", "tcp"), ("hello", "udp")) for host in ("0.0.0.0", "[::]")]
     reasons = [counter(f"drop_{n}", 10**9, "connections refused: no descriptors or no memory in the kernel") for n in range(5)]
-    lines = ask(folder, status(*workers, *listeners, *reasons)).stdout.decode().splitlines()
+    times = histogram("answer_time", (393216, 1), (786432, 99), (None, 100))
+    lines = ask(folder, status(*workers, *listeners, *reasons, times)).stdout.decode().splitlines()
     assert len(lines) <= 23 and max(map(len, lines)) <= 80
     assert sum(line.count("4194304") for line in lines) == count
 
@@ -130,7 +158,7 @@ def test_json(folder):
     done = ask(folder, FULL, "status", "--json")
     assert done.returncode == EXIT_OK and done.stdout.count(b"\n") == 1
     told = json.loads(done.stdout)
-    assert list(told) == ["service", "reload", "listeners", "workers", "counters"]
+    assert list(told) == ["service", "reload", "listeners", "workers", "counters", "metrics", "values", "buckets", "sums"]
     assert told["service"]["healthy"] is True and told["service"]["answers"] == 77 and told["service"]["state"] == "serving"
     assert told["reload"] == {"number": 3, "result": "ok", "age_ms": 125000, "reason": ""}
     assert told["listeners"][2] == {"name": "hello", "protocol": "greeting", "address": "udp 0.0.0.0:3288", "passed": True}
@@ -138,9 +166,18 @@ def test_json(folder):
     assert told["counters"] == {"accepted": 5, "closed_end": 3, "refused_full": 4, "drop_text": 123, "drop_empty": 0}
 
 
+def test_json_of_metrics(folder):
+    told = json.loads(ask(folder, status(DROPS, histogram("answer_time", (4, 1), (None, 2))), "status", "--json").stdout)
+    assert told["metrics"][0] == {"name": "kernel_drops", "kind": "counter", "unit": "", "help": "h"}
+    assert told["values"][1] == {"name": "kernel_drops", "address": "b", "value": 4}
+    assert told["buckets"] == [{"name": "answer_time", "le": 4, "value": 1}, {"name": "answer_time", "value": 2}]
+    assert told["sums"] == [{"name": "answer_time", "value": 1}]
+
+
 def test_json_of_nothing(folder):
     told = json.loads(ask(folder, b"service\nok\n", "status", "--json").stdout)
-    assert told == {"service": {}, "reload": {}, "listeners": [], "workers": [], "counters": {}}
+    empty = {name: [] for name in ("listeners", "workers", "metrics", "values", "buckets", "sums")}
+    assert told == {"service": {}, "reload": {}, "counters": {}, **empty}
 
 
 def shown(data):
@@ -301,7 +338,7 @@ STRANGE = {
     "more behind the end": FULL + b"ok\n",
     "escape": b"\x1b[2J\n",
     "cut": cut,
-    "a line of a megabyte": b"service " + b"a" * 1_000_000 + b"\nok\n",
+    "a line of megabytes": b"service " + b"a" * 2_000_000 + b"\nok\n",
     "a million lines": b"a\n" * 1_000_000,
 }
 
