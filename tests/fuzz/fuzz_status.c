@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include "ctl/connection.c"
+#include "ctl/delays.c"
+#include "ctl/exposition.c"
 #include "ctl/json.c"
+#include "ctl/metrics.c"
 #include "ctl/status.c"
 #include "ctl/text.c"
 #include "ctl/view.c"
@@ -125,6 +128,45 @@ static void show(const struct status *status)
     check(text);
 }
 
+/* What is behind a label at AT, and the comma or brace behind that. */
+static const char *skip_label(const char *at)
+{
+    at = skip(at + strcspn(at, "="), "=\"");
+    while (*at != '"') {
+        assert(*at != '\0' && *at != '\n');
+        at += *at == '\\' ? 2 : 1;
+    }
+    assert(at[1] == ',' || at[1] == '}');
+    return at + 2;
+}
+
+/* Each line that is no comment is a name, labels perhaps, and a number. */
+static void check_metrics(const struct status *status, enum exposition_form form)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    assert(out != NULL);
+    metrics_print(out, status, form);
+    fclose(out);
+    for (const char *at = text; *at != '\0'; at = skip(at, "\n")) {
+        size_t bytes = *at == '#' ? strcspn(at, "\n") : strspn(at, name);
+        bool comment = *at == '#';
+        at += bytes;
+        if (comment)
+            continue;
+        assert(bytes > 0);
+        if (*at == '{')
+            for (at++; at[-1] != '}';)
+                at = skip_label(at);
+        at = skip(at, " ");
+        at += strspn(at, "0123456789.");
+    }
+    check(text);
+}
+
 /* Hands the bytes to a connection as if they had been received. Returns what it makes of them. */
 static enum connection_news receive(struct connection *connection, const uint8_t *data, size_t size)
 {
@@ -147,6 +189,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status_parse(&status, connection.reply) == 0) {
         show(&status);
         check_json(&status);
+        check_metrics(&status, EXPOSITION_OPENMETRICS);
+        check_metrics(&status, EXPOSITION_PLAIN);
         status_free(&status);
     } else {
         assert(status.text == NULL && status.lines == NULL && status.count == 0);
