@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 from configs import GREETING, HELLO
-from controlled import Control, command, helloctl, listener, status, worker
+from controlled import Control, command, helloctl, listener, status
 from hellodtest import EXIT_OK, TREE
+from monitoring import alerts, names, panels
 from reloads import Service, converse
 from scraped import OPENMETRICS, PLAIN, Answer, Metrics, asked, pair, scrape
 from watch import SLOW
@@ -166,14 +167,25 @@ def test_in_a_pipe(control):
     assert done.returncode == 0 and done.stdout.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-# ---- the manual ----
+# ---- the manual, and what else is about metrics ----
 
 
-def test_each_is_in_the_manual(folder):
-    """With a worker and a listener, so that all there can be are there."""
-    told = status(listener("greeting", "tcp 0.0.0.0:3288"), worker(0))
-    with Control(folder, told) as control:
-        metrics = Metrics(helloctl("-s", control.path, "metrics").stdout.decode())
+@pytest.fixture(scope="module")
+def known():
+    """All that a service tells which has listeners of both kinds."""
+    with Service({"listen": [GREETING, HELLO]}) as service:
+        return Metrics(helloctl("-s", service.control_path, "metrics").stdout.decode())
+
+
+def test_each_is_in_the_manual(known):
     page = (TREE / "man" / "helloctl.8").read_text(encoding="utf-8")
-    entries = {word for line in re.findall(r"^\.It Li (hellod_.*)", page, re.MULTILINE) for word in line.split(" , ")}
-    assert entries == set(metrics.samples)
+    entries = [word for line in re.findall(r"^\.It Li (hellod_.*)", page, re.MULTILINE) for word in line.split(" , ")]
+    assert len(entries) == len(set(entries))
+    assert set(entries) == {re.sub(r"_(bucket|count|sum)$", "", name) for name in known.samples}
+
+
+def test_alerts_and_dashboard_are_about_what_there_is(known):
+    """make check-metrics has them evaluated."""
+    queries = [*alerts().values(), *(query for _, targets, _ in panels() for query, _ in targets)]
+    assert len(alerts()) > 10 and len(queries) > 40
+    assert names(queries) <= set(known.samples)
