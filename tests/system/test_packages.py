@@ -206,6 +206,20 @@ def test_instances_are_upgraded_and_removed(older):
     assert left.split() == ["/etc/hellod", "/etc/hellod/second/hellod.conf"], left
 
 
+def test_metrics_stay_on_and_go_with_the_package(older):
+    metrics = Service(older.machine, "hellod-metrics.socket")
+    assert (metrics.show("UnitFileState"), metrics.state()) == ("disabled", "inactive")
+    metrics.systemctl("enable", "--now")
+    older.change_to(older.packages.new)
+    assert (metrics.show("UnitFileState"), metrics.state()) == ("enabled", "active")
+    assert not is_refused(older.machine, ("127.0.0.1", 9288))
+    older.apt("remove", "hellod")
+    assert (metrics.show("LoadState"), metrics.state()) == ("not-found", "inactive")
+    assert is_refused(older.machine, ("127.0.0.1", 9288))
+    assert older.dpkg("--purge", "hellod").returncode == 0
+    assert older.machine("find", "/etc", "-name", "*hellod*") == ""
+
+
 def test_a_bad_config_does_not_end_the_service(older):
     """It could not come back: the old program serves on, and the upgrade says what is wrong."""
     older.configure("limits = {\n    connections = 0;\n};\n")
