@@ -181,20 +181,6 @@ static void print_told(struct exposition *exposition, const struct status *statu
     }
 }
 
-/* The totals of a service that tells no more than their names and help. */
-static void print_untold(struct exposition *exposition, const struct status *status)
-{
-    const struct quote_line *line;
-
-    for (unsigned i = 0; (line = status_next(status, "counter", &i)) != NULL;) {
-        const struct exposition_family family = {status_text(line, "name"), EXPOSITION_COUNTER, "", 1,
-                                                 status_text(line, "help")};
-        exposition_begin(exposition, &family);
-        exposition_sample(exposition, EXPOSITION_VALUE);
-        exposition_value(exposition, EXPOSITION_VALUE, status_number(line, "value"));
-    }
-}
-
 void metrics_print(FILE *out, const struct status *status, enum exposition_form form)
 {
     struct exposition exposition = {.out = out, .form = form};
@@ -203,9 +189,6 @@ void metrics_print(FILE *out, const struct status *status, enum exposition_form 
     print_reload(&exposition, status);
     for (size_t i = 0; i < sizeof(plains) / sizeof(plains[0]); i++)
         print_plain(&exposition, status, &plains[i]);
-    if (status_line(status, "metric")->count > 0)
-        print_told(&exposition, status);
-    else
-        print_untold(&exposition, status);
+    print_told(&exposition, status);
     exposition_end(&exposition);
 }
