@@ -2,7 +2,6 @@
 #include "master/series.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -133,10 +132,16 @@ static void take_listener(struct scoreboard_listener *listener, const struct sco
     listener->type[sizeof(listener->type) - 1] = '\0';
 }
 
+static bool is_empty(const struct tally *tally)
+{
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        if (tally->counter[i] != 0)
+            return false;
+    return true;
+}
+
 static void look(struct series *series, const struct scoreboard *scoreboard)
 {
-    static const struct tally nothing;
-
     series->tallies = scoreboard_tallies(scoreboard);
     for (unsigned i = 0; i < series->tallies; i++) {
         take_listener(&series->listeners[i], &scoreboard->header->listeners[i]);
@@ -144,8 +149,7 @@ static void look(struct series *series, const struct scoreboard *scoreboard)
     }
     series->sums[TALLY_OWN].counter[COUNTER_log_lost] += log_losses(); /* the master's */
     /* Hardly anybody has so many listeners that it has anything. */
-    if (scoreboard->users[TALLY_OTHER] == 0 &&
-        memcmp(&series->sums[TALLY_OTHER], &nothing, sizeof(nothing)) == 0)
+    if (scoreboard->users[TALLY_OTHER] == 0 && is_empty(&series->sums[TALLY_OTHER]))
         series->listeners[TALLY_OTHER].name[0] = '\0';
 }
 
