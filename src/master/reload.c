@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/probes.h"
 #include "master/restraint.h"
 
 enum {
@@ -46,6 +47,7 @@ static void finish(struct reload *reload, enum reload_result result)
     collected(reload);
     reload->result = result;
     reload->ended_ms = clock_ms();
+    probe_reload(reload->number, result == RELOAD_OK ? "done" : "failed");
     score_add(scoreboard_masters(reload->scoreboard),
               result == RELOAD_OK ? COUNTER_reloads_ok : COUNTER_reloads_failed, 1);
     if (result == RELOAD_OK) {
@@ -137,6 +139,7 @@ static void begin(struct reload *reload)
     reload->number++;
     reload->result = RELOAD_RUNNING;
     log_notice("reload %llu, asked for by %s", (unsigned long long) reload->number, reload->asker);
+    probe_reload(reload->number, "begun");
     reload->events.begun(reload->owner);
     reload->errors = open_memstream(&reload->text, &reload->length);
     log_copy_errors(reload->errors);
@@ -146,6 +149,7 @@ static void begin(struct reload *reload)
         finish(reload, RELOAD_FAILED);
         return;
     }
+    probe_reload(reload->number, "starting");
     reload->next = world;
     pool_start(reload->pool, &world->prepared.plan);
 }
@@ -189,6 +193,7 @@ void reload_on_ready(struct reload *reload)
     reload->before = reload->current;
     reload->current = reload->next;
     reload->next = NULL;
+    probe_reload(reload->number, "ready");
     let_go(reload, reload->before);
     listeners_end(&reload->before->listeners, &reload->current->listeners);
     listeners_store(&reload->current->listeners);

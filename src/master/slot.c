@@ -16,6 +16,7 @@
 #include "base/confine.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/probes.h"
 #include "master/notify.h"
 #include "worker/sources.h"
 #include "worker/worker.h"
@@ -123,6 +124,7 @@ static int on_death(sd_event_source *source, const siginfo_t *info, void *userda
     (void) source;
     hear(slot); /* its last words */
     describe(info, how, sizeof(how));
+    probe_worker_end(slot->pid, slot->number, slot->generation, how);
     empty(slot);
     slot->events->died(slot, how, clock_ms() - slot->started_ms);
     return 0;
@@ -169,6 +171,7 @@ static void enter(struct slot *slot, pid_t pid, int link)
     slot->stuck = (struct stuck){0};
     slot->broke_out = false;
     slot->started_ms = clock_ms();
+    probe_worker_start(pid, slot->number, slot->generation);
     scoreboard_enter(slot->plan->scoreboard, slot->generation, slot->number, pid);
 }
 

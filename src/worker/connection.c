@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/probes.h"
 #include "worker/offence.h"
 #include "worker/sources.h"
 
@@ -28,6 +29,8 @@ static void log_close(const struct worker *worker, const struct conn *conn)
               addr_peer_text(&conn->peer, text));
 }
 
+_Static_assert(COUNTER_closed_killed - COUNTER_closed_farewell == 8, "hellod(8), PROBES, has their order");
+
 /* CONN, if it was admitted, is over as far as counters, limits and the log go. */
 static void discharge(struct worker *worker, struct conn *conn)
 {
@@ -41,6 +44,7 @@ static void discharge(struct worker *worker, struct conn *conn)
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
             log_close(worker, conn);
+        probe_close(service_of(worker, conn->socket)->name, conn->fd, conn->cause - COUNTER_closed_farewell);
     }
     conn->flags &= (uint8_t) ~(CONN_ADMITTED | CONN_COUNTED);
 }

@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/probes.h"
 #include "worker/access.h"
 #include "worker/batch.h"
 #include "worker/guard.h"
@@ -165,17 +166,24 @@ static unsigned answer(struct worker *worker, const struct plan_service *service
     size_t written = 0;
 
     /* Most have no lists, and are not to pay for them. */
-    if (service->access != NULL && !access_admits(worker, service, from->msg_hdr.msg_name))
+    if (service->access != NULL && !access_admits(worker, service, from->msg_hdr.msg_name)) {
+        probe_drop(service->name, PROBE_ACCESS, 1, from->msg_hdr.msg_name);
         return 0;
+    }
     enum guard_rule rule = judge(guard, batch->bound[batch->last], from, &message);
     if (rule != GUARD_PASS) {
+        probe_drop(service->name, rule, 1, from->msg_hdr.msg_name);
         tally_add(tally_of(worker, service), COUNTER_drop_oversize + (enum counter) rule, 1);
         return 0;
     }
-    if (!pace_admits(worker, service, from->msg_hdr.msg_name, now_ns))
+    if (!pace_admits(worker, service, from->msg_hdr.msg_name, now_ns)) {
+        probe_drop(service->name, GUARD_RATE, 1, from->msg_hdr.msg_name);
         return 0;
+    }
+    probe_message(service->name, -1, message.data, message.length);
     service->protocol->message(&service->texts, message.data, message.length, batch->out_data[out].iov_base,
                                &written);
+    probe_answer(batch->out_data[out].iov_base, written);
     batch->out_data[out].iov_len = written;
     to->msg_hdr.msg_name = from->msg_hdr.msg_name;
     to->msg_hdr.msg_namelen = from->msg_hdr.msg_namelen;

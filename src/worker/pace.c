@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/probes.h"
 #include "worker/guard.h"
 #include "worker/lines.h"
 #include "worker/rate.h"
@@ -103,6 +104,8 @@ unsigned pace_budget(struct worker *worker, const struct plan_service *service, 
     unsigned within = rate_budget(worker->plan->rate, now_ns, pace->budget_ns, count);
     if (within == count)
         return count;
+    if (!pace->dry_run)
+        probe_drop(service->name, GUARD_BUDGET, count - within, NULL);
     tell_over_budget(worker, service, count - within);
     tally_add(tally_of(worker, service), counter_of(worker->plan, COUNTER_drop_budget), count - within);
     return pace->dry_run ? count : within;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/probes.h"
 #include "worker/connection.h"
 #include "worker/sources.h"
 #include "worker/timing.h"
@@ -179,6 +180,7 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
     conn->flags = CONN_ADMITTED | (counted ? CONN_COUNTED : 0);
     tally_add(tally, COUNTER_accepted, 1);
     connection_set_live(worker, worker->live + 1);
+    probe_accept(service_of(worker, socket)->name, fd, peer);
     if (!greet(worker, service_of(worker, socket), fd))
         connection_close(worker, conn, COUNTER_closed_reset);
 }

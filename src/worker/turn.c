@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/probes.h"
 #include "worker/connection.h"
 #include "worker/timing.h"
 
@@ -102,6 +103,7 @@ static enum after answer(struct turn *turn, const struct message *message)
     turn->done += message->consumed;
     turn->messages++;
     if (next == NEXT_CONTINUE) {
+        probe_answer(out, written);
         turn->filled += written;
         turn->filled += framing_end(message->ending, out + written);
         turn->answers++;
@@ -146,6 +148,7 @@ static enum after converse(struct turn *turn, enum sent *sent)
             break;
         }
         conn->flags &= (uint8_t) ~CONN_RIPE;
+        probe_message(service->name, conn->fd, message.data, message.length);
         after = answer(turn, &message);
     }
     if (after == AFTER_KEEP && end && !turn->delayed) {
