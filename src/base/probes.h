@@ -29,7 +29,7 @@
 #define probe_drop(listener, rule, count, source) DTRACE_PROBE4(hellod, drop, listener, rule, count, source)
 
 /* An admitted connection is over; CAUSE is counted from COUNTER_closed_farewell on. */
-#define probe_close(listener, fd, cause) DTRACE_PROBE3(hellod, close, listener, fd, cause)
+#define probe_close(fd, cause) DTRACE_PROBE2(hellod, close, fd, cause)
 
 /* Reload NUMBER has come to STEP, a word. */
 #define probe_reload(number, step) DTRACE_PROBE2(hellod, reload, number, (const char *) (step))

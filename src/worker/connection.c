@@ -44,7 +44,7 @@ static void discharge(struct worker *worker, struct conn *conn)
         connection_set_live(worker, worker->live - 1);
         if (worker->plan->access_log)
             log_close(worker, conn);
-        probe_close(service_of(worker, conn->socket)->name, conn->fd, conn->cause - COUNTER_closed_farewell);
+        probe_close(conn->fd, conn->cause - COUNTER_closed_farewell);
     }
     conn->flags &= (uint8_t) ~(CONN_ADMITTED | CONN_COUNTED);
 }
