@@ -164,8 +164,9 @@ static bool greet(struct worker *worker, const struct plan_service *service, int
 
 void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted)
 {
+    const struct plan_service *service = service_of(worker, socket);
+    struct tally *tally = tally_of(worker, service);
     struct conn *conn = enter(worker, socket, fd);
-    struct tally *tally = tally_of(worker, service_of(worker, socket));
 
     if (conn == NULL) {
         /* No memory in the kernel: the table has room for as many as the limit allows. */
@@ -180,8 +181,8 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
     conn->flags = CONN_ADMITTED | (counted ? CONN_COUNTED : 0);
     tally_add(tally, COUNTER_accepted, 1);
     connection_set_live(worker, worker->live + 1);
-    probe_accept(service_of(worker, socket)->name, fd, peer);
-    if (!greet(worker, service_of(worker, socket), fd))
+    probe_accept(service->name, fd, peer);
+    if (!greet(worker, service, fd))
         connection_close(worker, conn, COUNTER_closed_reset);
 }
 
