@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-    BALANCE_FEW = 8 /* connections by which nobody minds to differ */
+    BALANCE_FEW = 4 /* connections by which nobody minds to differ */
 };
 
 /* What the scoreboard says of the workers of the generation that can be relied on, this one included. */
