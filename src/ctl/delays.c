@@ -9,7 +9,7 @@ static bool is_of(const struct quote_line *line, const char *name)
 }
 
 /* How many in all series were at most BOUND, one of their bounds; NULL: how many there are. */
-static uint64_t count(const struct status *status, const char *name, const char *bound)
+static uint64_t count_within(const struct status *status, const char *name, const char *bound)
 {
     const struct quote_line *line;
     uint64_t sum = 0;
@@ -26,7 +26,7 @@ static uint64_t count(const struct status *status, const char *name, const char 
 uint64_t delays_within(const struct status *status, const char *name, unsigned thousandths)
 {
     const struct quote_line *line;
-    uint64_t all = count(status, name, NULL);
+    uint64_t all = count_within(status, name, NULL);
 
     if (all == 0)
         return DELAYS_NONE;
@@ -37,7 +37,7 @@ uint64_t delays_within(const struct status *status, const char *name, unsigned t
         const struct quote_field *le = quote_find(line, "le");
         if (le == NULL)
             break;
-        double part = (double) count(status, name, le->value);
+        double part = (double) count_within(status, name, le->value);
         if (part * 1000 >= (double) all * thousandths && status_number(line, "le") > 0)
             return status_number(line, "le");
     }
