@@ -55,6 +55,8 @@ def test_version_tells_what_the_kernel_offers():
     # As the daemon finds it.
     with Hellod({"listen": [HELLO]}) as daemon:
         said = daemon.wait_for_line("^workers are .*")[0]
+    if 'sandbox = "off"' in said:
+        return  # a sanitizer or valgrind is in the way of the sandbox
     assert ("seccomp and" in said or "by seccomp" in said) == (about["seccomp filters"] == "yes")
     landlock = re.search(r"\(ABI (\d+)\)", said)
     assert about["Landlock ABI"] == (landlock[1] if landlock else "0")

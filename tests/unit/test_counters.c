@@ -71,7 +71,9 @@ static void test_buckets(void **state)
         assert_bucket(bucket_bound(i) + UINT64_C(1), i + 1);
     }
     for (unsigned i = 0; i < 10000; i++) {
-        uint64_t us = seed_next(&seed) >> seed_below(&seed, 64);
+        uint64_t us = (uint64_t) seed_next(&seed) << 32;
+        us |= seed_next(&seed);
+        us >>= seed_below(&seed, 64);
         assert_bucket(us, bucket_of(us));
     }
 }
