@@ -26,7 +26,7 @@ from watch import wait_until  # noqa: E402  the folder had to be named first
 # What is tested with, and what the packages are built with (packaging/debian/control). What is done in one suite alone,
 # because it takes its time, is shared out among them.
 PACKAGES = "systemd systemd-sysv systemd-container dbus iproute2 procps autopkgtest".split()
-PACKAGES += "build-essential debhelper pkgconf".split()
+PACKAGES += "build-essential debhelper pkgconf systemtap-sdt-dev".split()
 PACKAGES += [f"lib{name}-dev" for name in ("cmocka", "config", "edit", "seccomp", "systemd")]
 MORE = {"bookworm": ["piuparts"], "trixie": ["lintian", "rpm", "debugedit", "elfutils"]}
 CGROUP = Path("/sys/fs/cgroup")
