@@ -85,6 +85,13 @@ def private_bytes(pid):
     return 1024 * sum(int(kb) for kb in re.findall(r"^Private_\w+: +(\d+) kB", text, re.M))
 
 
+def anonymous_bytes(pid):
+    """Memory of PID that belongs to no file and no shared table, in bytes: what a leak adds to, whoever else still has a
+    page of it from before a fork."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return 1024 * int(re.search(r"^Anonymous: +(\d+) kB", text, re.M)[1])
+
+
 def cpu_seconds(pid):
     """CPU time that PID has used, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
