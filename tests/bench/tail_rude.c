@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,13 +172,7 @@ static bool tick(void)
 
 static void prepare(const char *port)
 {
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        load_fail("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        load_fail("setrlimit");
+    load_raise_descriptors();
     server = (struct sockaddr_in){.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t) atoi(port)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
