@@ -108,6 +108,13 @@ static inline uint64_t ahead_ns(uint64_t word, uint64_t now_ns)
     return ahead <= AHEAD_MAX_NS ? ahead : 0;
 }
 
+/* Who loses least by giving up the place of WORD loses it first: an empty place is nobody's, although its
+ * time may seem to be one to come. */
+static uint64_t rank_of(uint64_t word, uint64_t now_ns)
+{
+    return word == 0 ? 0 : 1 + ahead_ns(word, now_ns);
+}
+
 static bool same_tag(uint64_t word, uint64_t hash)
 {
     return (word ^ hash) <= TIME_MASK;
@@ -135,7 +142,7 @@ static unsigned soonest_place(const struct cells_set *set, uint64_t hash, uint64
 
     for (unsigned i = 0; i < CELLS_WAYS; i++) {
         uint64_t word = atomic_load_explicit(&set->word[i], memory_order_relaxed);
-        uint64_t rank = same_tag(word, hash) ? 0 : 1 + ahead_ns(word, now_ns);
+        uint64_t rank = same_tag(word, hash) ? 0 : 1 + rank_of(word, now_ns);
         best = rank < least ? i : best;
         *found = rank < least ? word : *found;
         least = rank < least ? rank : least;

@@ -160,6 +160,24 @@ static void test_time_comes_round(void **state)
     }
 }
 
+/* A source whose network has its bucket in the same set, at a time for which the zero of an empty place seems
+ * to be one to come: the network takes an empty place, not the one that its source has just taken. */
+static void test_empty_place_is_empty_at_any_time(void **state)
+{
+    struct rate *rate = *state;
+    uint64_t now = (UINT64_C(1) << TIME_BITS) - 3 * SECOND_NS;
+    struct source from = source_at("10.0.0.1");
+
+    for (uint32_t i = 0;; i++) {
+        uint32_t bits = htonl(0x0a000000 + i);
+        memcpy(from.address + 12, &bits, sizeof(bits));
+        remember(rate, from.address);
+        if (set_of(rate, rate->last.source.hash) == set_of(rate, rate->last.network.hash))
+            break;
+    }
+    assert_int_equal(admitted(rate, now, from, 1, 10), 2);
+}
+
 static void test_what_is_left_from_a_turn_before_holds_nobody_up_for_long(void **state)
 {
     struct rate *rate = *state;
@@ -276,6 +294,7 @@ int main(void)
         TEST(test_no_budget),
         TEST(test_another_rate),
         TEST(test_time_comes_round),
+        TEST(test_empty_place_is_empty_at_any_time),
         TEST(test_what_is_left_from_a_turn_before_holds_nobody_up_for_long),
         TEST(test_workers_whose_clocks_differ),
         TEST(test_full_set),
