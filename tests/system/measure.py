@@ -3,6 +3,8 @@
 This file must not know what is done to the service meanwhile.
 """
 
+import re
+
 import pytest
 
 from configs import libconfig
@@ -16,12 +18,17 @@ class Measurement(Ledger):
 
     def __init__(self, service, name, datagrams=None):
         super().__init__(name, plan(PORT, **({"datagrams": datagrams} if datagrams else {})))
-        self.machine = service.machine
+        self.service = service
 
     def run(self):
-        return self.load(["nsenter", "-t", str(self.machine.init), "-n"])
+        return self.load(["nsenter", "-t", str(self.service.machine.init), "-n"])
 
     def judge(self, figures):
+        """Ends the service: each daemon says at its end how many clients spoke too late."""
+        self.service.systemctl("stop")
+        ends = re.findall(r"served .*; (\d+) clients spoke too late", self.service.texts())
+        assert ends, self.service.texts()[-2000:]
+        self.crossed = sum(map(int, ends))
         figures.append(self)
         if self.broken():
             pytest.fail("\n".join(self.story()), pytrace=False)
