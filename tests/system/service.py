@@ -24,7 +24,7 @@ class Service:
     def __init__(self, machine, unit="hellod.service"):
         self.machine = machine
         self.unit = unit
-        self.since = "0"
+        self.since = None
 
     def reset(self):
         """All units of hellod stopped, nothing configured; the journal is read from here on."""
@@ -91,10 +91,11 @@ class Service:
         return self.show("StatusText")
 
     def journal(self):
-        """What the unit has logged since reset(): a list of (priority, text)."""
+        """What the unit has logged since reset(), if there was one: a list of (priority, text)."""
         self.machine("journalctl", "--sync")
         # Chosen here: with a cursor and a choice of lines, journalctl leaves the first one out.
-        said = self.machine("journalctl", "-q", "--after-cursor", self.since, "-o", "json")
+        since = ["--after-cursor", self.since] if self.since else []
+        said = self.machine("journalctl", "-q", *since, "-o", "json")
         lines = [json.loads(line) for line in said.splitlines()]
         wanted = {"_SYSTEMD_UNIT": self.unit, "SYSLOG_IDENTIFIER": "hellod"}
         return [(int(line["PRIORITY"]), line["MESSAGE"]) for line in lines if wanted.items() <= line.items()]
