@@ -44,6 +44,7 @@ struct tally {
 struct score {
     _Alignas(64) _Atomic uint32_t live; /* connections that count against the worker's limit */
     _Atomic uint32_t ready;             /* not 0: it takes connections */
+    _Atomic uint32_t asleep;            /* 1: it waits for events, connections among them */
     _Atomic int32_t pid;                /* 0: no worker is in this slot */
     uint32_t slot;
     uint32_t generation;

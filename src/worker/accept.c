@@ -1,12 +1,13 @@
 /* Accepting connections.
  *
- * A shared socket is watched with EPOLLEXCLUSIVE (epoll_ctl(2)), which wakes one worker a connection, the
- * first of those who wait. The rule of balance is in balance.h; here it is put to work:
+ * A shared socket is watched with EPOLLEXCLUSIVE (epoll_ctl(2)): the kernel wakes one worker a connection,
+ * the first of those who sleep. The rule of balance is in balance.h; here it is put to work:
  *  - who takes a connection goes to the end of the kernel's queue, by taking the socket out of the epoll set
  * and in again, so that connections that come one after the other go round;
- *  - woken above its share, because others had more luck or have lost clients, it hands the connection on: it
- * looks away and wakes the sibling that has fewest. Nobody else would, for the kernel has told this worker
- * alone;
+ *  - who is awake leaves what waits to siblings, as long as there is one that sleeps for each connection: for
+ * each of these one was woken, and would find nothing;
+ *  - above its share, because others had more luck or have lost clients, it hands the connection on: it looks
+ * away and wakes the sibling that has fewest. Nobody else would, for the kernel has told this worker alone;
  *  - a sibling that was asked and shows no sign of life is not asked again, nor counted, until its beat goes
  * on: a stopped worker costs one short pause. A worker that becomes full looks away at once, as long as
  * siblings have room.
@@ -24,17 +25,16 @@
 #include "base/addr.h"
 #include "worker/access.h"
 #include "worker/admit.h"
-#include "worker/balance.h"
 #include "worker/lines.h"
+#include "worker/siblings.h"
 #include "worker/stream.h"
 
 enum {
     STAND_BACK_MS = 10, /* for a sibling to take over; more than a tick of the coarse clock */
     FULL_BACK_MS = 100, /* how often a full worker looks whether its siblings still have room */
-    SILENT_MS = 0,  /* a sibling that did not react does not count where taking one too many does no harm, */
-    LOST_MS = 1000, /* and when it has been so for long, not even before a client is refused */
-    QUEUE_MAX = 65535, /* the longest queue that there can be */
-    SHORTAGE_MS = 100  /* the pause when descriptors or kernel memory are short */
+    QUEUE_MAX = 65535,  /* the longest queue that there can be */
+    SHORTAGE_MS = 100,  /* the pause when descriptors or kernel memory are short */
+    DOUBT_MS = 10000    /* for how long a worker leaves nothing to siblings that have failed it */
 };
 
 static bool is_stream(const struct worker *worker, unsigned socket)
@@ -48,18 +48,14 @@ static bool is_shared(const struct worker *worker, unsigned socket)
     return worker->plan->sockets[socket].fd_count < worker->plan->workers;
 }
 
-/* All workers have the socket, so that whoever has fewest can take over. */
-static bool is_everybodys(const struct worker *worker, unsigned socket)
-{
-    return worker->plan->workers > 1 && worker->plan->sockets[socket].fd_count == 1;
-}
-
 static int watch(struct worker *worker, unsigned socket)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = event_tag(EVENT_SOCKET, socket)};
 
     if (is_shared(worker, socket))
         event.events |= EPOLLEXCLUSIVE;
+    if (siblings_can_be_left(worker, socket))
+        event.events |= EPOLLET; /* what was left is not told again */
     return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->fds[socket], &event);
 }
 
@@ -73,7 +69,8 @@ static int watch_all(struct worker *worker)
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && watch(worker, socket) < 0)
             return -1;
-    worker->accepting.back_at_ms = 0;
+    worker->accepting.away = false;
+    worker->accepting.due_ms = UINT64_MAX;
     return 0;
 }
 
@@ -91,11 +88,12 @@ int accept_start(struct worker *worker)
 /* Looks away until UNTIL_MS. */
 static void look_away(struct worker *worker, uint64_t until_ms)
 {
-    if (worker->accepting.back_at_ms == 0)
+    if (!worker->accepting.away)
         for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
             if (is_stream(worker, socket))
                 unwatch(worker, socket);
-    worker->accepting.back_at_ms = until_ms;
+    worker->accepting.away = true;
+    worker->accepting.due_ms = until_ms;
 }
 
 /* The kernel has no memory, or no descriptor: perhaps a little later. */
@@ -111,92 +109,12 @@ void accept_stop(struct worker *worker)
     look_away(worker, UINT64_MAX);
 }
 
-uint64_t accept_deadline(const struct worker *worker)
-{
-    return worker->accepting.back_at_ms == 0 ? UINT64_MAX : worker->accepting.back_at_ms;
-}
-
-/* The worker in SLOT of this generation, if it takes connections. */
-static const struct score *sibling(const struct worker *worker, uint32_t slot)
-{
-    const struct score *score =
-        &worker->plan->scoreboard->blocks[scoreboard_index(worker->place.generation, slot)];
-
-    return atomic_load_explicit(&score->ready, memory_order_relaxed) != 0 ? score : NULL;
-}
-
-static uint64_t beat_of(const struct score *score)
-{
-    return atomic_load_explicit(&score->beat, memory_order_relaxed);
-}
-
-/* Notes whether the sibling that was asked to take over has moved since. */
-static void judge_asked(struct worker *worker)
-{
-    struct silence *silence = &worker->accepting.silences[worker->accepting.asked];
-    const struct score *score = sibling(worker, (uint32_t) worker->accepting.asked);
-    uint64_t beat = worker->accepting.asked_beat + 1;
-
-    if (score == NULL || beat_of(score) + 1 != beat)
-        return;
-    if (silence->beat != beat)
-        *silence = (struct silence){.beat = beat, .since_ms = worker->now_ms};
-}
-
-/* For how long the sibling in SLOT has not moved although it was asked; -1: it has not been asked in vain. */
-static int64_t silent_ms(const struct worker *worker, uint32_t slot, const struct score *score)
-{
-    const struct silence *silence = &worker->accepting.silences[slot];
-
-    return silence->beat == beat_of(score) + 1 ? (int64_t) (worker->now_ms - silence->since_ms) : -1;
-}
-
-void accept_timers(struct worker *worker)
-{
-    struct accepting *accepting = &worker->accepting;
-    bool room = accepting->full && !worker_is_full(worker), over = worker->now_ms >= accepting->back_at_ms;
-
-    if (accepting->back_at_ms == 0 || (!over && !room))
-        return;
-    if (over && accepting->asked >= 0)
-        judge_asked(worker);
-    accepting->asked = -1;
-    accepting->full = false;
-    if (watch_all(worker) < 0)
-        pause_a_while(worker);
-}
-
-/* The siblings as the scoreboard shows them, but for those that have been silent for LOST_MS or longer. */
-static struct balance_view look_around(const struct worker *worker, int64_t lost_ms)
-{
-    struct balance_view view = {.workers = 1, .live = worker->live, .emptiest_live = UINT32_MAX};
-
-    for (uint32_t slot = 0; slot < worker->plan->workers; slot++) {
-        const struct score *score = slot != worker->place.slot ? sibling(worker, slot) : NULL;
-        if (score == NULL || silent_ms(worker, slot, score) >= lost_ms)
-            continue;
-        uint32_t live = atomic_load_explicit(&score->live, memory_order_relaxed);
-        view.workers++;
-        view.live += live;
-        if (live < view.emptiest_live) {
-            view.emptiest_live = live;
-            view.emptiest = slot;
-        }
-    }
-    return view;
-}
-
 /* Leaves the waiting connections to the sibling that has fewest, and looks away for PAUSE_MS. */
 static void hand_on(struct worker *worker, const struct balance_view *view, uint64_t pause_ms)
 {
-    const struct score *score = sibling(worker, view->emptiest);
-    uint64_t one = 1;
-
     score_add(worker->score, COUNTER_handed_on, 1);
     look_away(worker, worker->now_ms + pause_ms);
-    worker->accepting.asked = (int) view->emptiest;
-    worker->accepting.asked_beat = score != NULL ? beat_of(score) : 0;
-    (void) !write(worker->plan->wake_fds[view->emptiest], &one, sizeof(one));
+    siblings_ask(worker, view->emptiest);
 }
 
 /* True when this worker, because it is full or has enough, leaves what waits to a sibling. */
@@ -206,7 +124,7 @@ static bool stand_back(struct worker *worker)
 
     if (!full && worker->live <= BALANCE_FEW)
         return false; /* the common case of a quiet service costs no look at the siblings */
-    struct balance_view view = look_around(worker, full ? LOST_MS : SILENT_MS);
+    struct balance_view view = siblings_view(worker, full ? LOST_MS : SILENT_MS);
     if (full ? view.emptiest_live >= worker->plan->limits.connections
              : !balance_above_share(&view, worker->live))
         return false;
@@ -215,16 +133,40 @@ static bool stand_back(struct worker *worker)
     return true;
 }
 
-/* Goes to the end of the kernel's queue, unless this worker has some to make up for. Before the client is
- * greeted, because it may then connect once more: as long as this worker is awake and stands before others in
- * the queue, it is told of what one of them is woken for, takes it, and the other has woken for nothing. */
+/* True when what waits on SOCKET is for siblings, who have been woken for it: for this worker if it has slept
+ * since it looked last. A sibling that is stopped or killed on the way is what the look after a moment is
+ * for. */
+static bool is_siblings_turn(struct worker *worker, unsigned socket)
+{
+    if (siblings_slept(worker) || worker->now_ms < worker->accepting.doubt_until_ms)
+        return false;
+    struct balance_view view = siblings_view(worker, SILENT_MS);
+    if (!siblings_are_woken(worker, socket, &view))
+        return false;
+    if (worker->accepting.due_ms == UINT64_MAX)
+        worker->accepting.due_ms = worker->now_ms + STAND_BACK_MS;
+    return true;
+}
+
+/* Goes to the end of the kernel's queue; but keeps its place if it has some to make up for, and looks away if
+ * it has enough: where more wait than siblings were woken for, one of them is awake. Before the client is
+ * greeted, because it may then connect once more: as long as this worker stands before others in the queue,
+ * it is told of what one of them is woken for. */
 static void yield_place(struct worker *worker, unsigned socket)
 {
-    struct balance_view view = look_around(worker, SILENT_MS);
+    struct balance_view view = siblings_view(worker, SILENT_MS);
+    uint32_t own = worker->live + 1; /* with the one that was just taken */
+    bool left = siblings_can_be_left(worker, socket);
 
-    view.live++; /* the one that was just taken */
-    if (balance_below_share(&view, worker->live + 1))
+    view.live++;
+    worker->accepting.due_ms = UINT64_MAX; /* being told once more is a look */
+    if (balance_below_share(&view, own) && (!left || siblings_waiting(worker, socket) == 0))
         return;
+    if (left && balance_above_share(&view, own) && siblings_waiting(worker, socket) > view.asleep) {
+        look_away(worker, worker->now_ms + STAND_BACK_MS);
+        siblings_expect(worker, view.emptiest);
+        return;
+    }
     unwatch(worker, socket);
     if (watch(worker, socket) < 0)
         pause_a_while(worker);
@@ -259,8 +201,8 @@ static void shortage(struct worker *worker, unsigned socket, int error)
         worker->spare = fcntl(worker->epoll, F_DUPFD_CLOEXEC, 0);
     }
     score_add(worker->score, COUNTER_accept_pauses, 1);
-    struct balance_view view = look_around(worker, SILENT_MS);
-    if (is_everybodys(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
+    struct balance_view view = siblings_view(worker, SILENT_MS);
+    if (siblings_have(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
         hand_on(worker, &view, SHORTAGE_MS);
     else
         look_away(worker, worker->now_ms + SHORTAGE_MS);
@@ -282,33 +224,42 @@ static bool accept_one(struct worker *worker, unsigned socket, bool yielding)
     struct addr_peer peer;
     int fd = access_accept(worker, socket, &peer);
 
-    if (fd < 0) {
-        if (errno != EAGAIN && !peer_is_gone(errno))
+    if (fd < 0 && !peer_is_gone(errno)) {
+        if (errno != EAGAIN)
             shortage(worker, socket, errno);
         return false;
     }
     if (yielding)
         yield_place(worker, socket);
-    admit_connection(worker, socket, fd, &peer);
+    if (fd >= 0)
+        admit_connection(worker, socket, fd, &peer);
     return true;
+}
+
+/* Takes one connection, if this worker is to have it. One at a time: a loop until EAGAIN would cost a system
+ * call for each that comes alone, and epoll tells of the next one together with what those who are connected
+ * want. */
+static void take(struct worker *worker, unsigned socket)
+{
+    bool movable = siblings_have(worker, socket);
+
+    if (movable && stand_back(worker))
+        return;
+    if (accept_one(worker, socket, movable) && movable && !worker->accepting.away && worker_is_full(worker))
+        stand_back(worker);
 }
 
 void accept_event(struct worker *worker, unsigned socket)
 {
-    bool movable = is_everybodys(worker, socket);
-
-    if (worker->accepting.back_at_ms != 0 || (movable && stand_back(worker)))
-        return; /* an event from before the sockets were taken out, or one that was handed on */
-    /* One at a time: a loop until EAGAIN would cost a system call for each that comes alone, and epoll tells
-     * of the next one together with what those who are connected want. */
-    if (accept_one(worker, socket, movable) && movable && worker->accepting.back_at_ms == 0 &&
-        worker_is_full(worker))
-        stand_back(worker);
+    if (worker->accepting.away)
+        return; /* an event from before the sockets were taken out */
+    if (!siblings_can_be_left(worker, socket) || !is_siblings_turn(worker, socket))
+        take(worker, socket);
 }
 
 void accept_wake(struct worker *worker)
 {
-    if (worker->accepting.back_at_ms != 0)
+    if (worker->accepting.away)
         return; /* it will look anyway */
     /* What waits is reported again by adding the socket: the kernel told somebody else of it. */
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
@@ -320,8 +271,53 @@ void accept_wake(struct worker *worker)
             return;
         }
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
-        if (is_stream(worker, socket) && is_everybodys(worker, socket))
-            accept_event(worker, socket); /* at once: waiting for the event would be one more pass */
+        if (is_stream(worker, socket) && siblings_have(worker, socket))
+            take(worker, socket); /* at once: waiting for the event would be one more pass */
+}
+
+/* Watches the sockets again. */
+static void come_back(struct worker *worker)
+{
+    if (watch_all(worker) < 0) {
+        pause_a_while(worker);
+        return;
+    }
+    siblings_slept(worker); /* what is reported now is not what it was woken for */
+    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
+        if (is_stream(worker, socket) && siblings_can_be_left(worker, socket) &&
+            siblings_waiting(worker, socket) > 0)
+            accept_event(worker, socket);
+}
+
+/* What was left to siblings some time ago is gone, unless one of them is stopped or dead. For a while nothing
+ * is left to them. */
+static void look_after(struct worker *worker)
+{
+    worker->accepting.due_ms = UINT64_MAX;
+    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
+        if (siblings_can_be_left(worker, socket) && is_stream(worker, socket) &&
+            siblings_waiting(worker, socket) > 0) {
+            worker->accepting.doubt_until_ms = worker->now_ms + DOUBT_MS;
+            take(worker, socket);
+        }
+}
+
+void accept_timers(struct worker *worker)
+{
+    struct accepting *accepting = &worker->accepting;
+    bool over = worker->now_ms >= accepting->due_ms;
+
+    if (!over && !(accepting->full && !worker_is_full(worker)))
+        return;
+    if (!accepting->away) {
+        look_after(worker);
+        return;
+    }
+    if (over)
+        siblings_judge(worker);
+    accepting->asked = -1;
+    accepting->full = false;
+    come_back(worker);
 }
 
 void accept_rest(struct worker *worker, unsigned socket)

@@ -22,10 +22,13 @@ void accept_rest(struct worker *worker, unsigned socket);
 /* Somebody else was told of what waits on the shared sockets, and leaves it to this worker. */
 void accept_wake(struct worker *worker);
 
-/* Watches the sockets again when the time has come. */
+/* Watches the sockets again when the time has come, or looks what became of connections left to siblings. */
 void accept_timers(struct worker *worker);
 
 /* When accept_timers() must be called next, UINT64_MAX: no deadline. */
-uint64_t accept_deadline(const struct worker *worker);
+static inline uint64_t accept_deadline(const struct worker *worker)
+{
+    return worker->accepting.due_ms;
+}
 
 #endif

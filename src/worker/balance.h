@@ -18,6 +18,7 @@ struct balance_view {
     uint64_t live;          /* connections of all of them */
     uint32_t emptiest;      /* the slot of the sibling that has fewest */
     uint32_t emptiest_live; /* how many; UINT32_MAX: there is no sibling */
+    uint32_t asleep;        /* siblings that wait for events, or have been woken and do not run yet */
 };
 
 /* True when OWN connections are more than this worker's share: an eighth and a few above the mean, which

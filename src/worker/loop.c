@@ -200,12 +200,23 @@ static uint64_t beat(struct worker *worker)
     return beats;
 }
 
+/* Siblings see that it sleeps, if connections wake it. */
+static int sleep_until_due(struct worker *worker, struct epoll_event events[EVENTS_AT_ONCE])
+{
+    _Atomic uint32_t *asleep = &worker->score->asleep;
+
+    atomic_store_explicit(asleep, !worker->accepting.away, memory_order_relaxed);
+    int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, wait_ms(worker));
+    atomic_store_explicit(asleep, 0, memory_order_relaxed);
+    return count;
+}
+
 void loop_run(struct worker *worker)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
 
     while (!worker->draining || (!stream_quiet(worker) && worker->now_ms < worker->drain_deadline_ms)) {
-        int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, wait_ms(worker));
+        int count = sleep_until_due(worker, events);
         worker->now_ms = clock_ms();
         timing_begin(worker, beat(worker));
         dispatch_all(worker, events, count);

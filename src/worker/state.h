@@ -39,8 +39,11 @@ enum {
 
 /* When the listening sockets are watched, and which siblings can be relied on; see accept.c. */
 struct accepting {
-    uint64_t back_at_ms; /* 0: watched; else they are not, until then */
-    bool full;           /* looks away because it is full: room brings it back at once */
+    bool away;       /* they are not watched */
+    bool full;       /* because it is full: room brings it back at once */
+    uint64_t due_ms; /* it comes back, or looks what became of those left to siblings; UINT64_MAX: never */
+    uint64_t doubt_until_ms; /* until then it leaves none, since some had stayed there */
+    uint64_t sleeps;     /* one more than it had slept when it was told of a connection last; 0: never told */
     int asked;           /* the slot that was asked to take over, or -1 */
     uint64_t asked_beat; /* its beat at that time */
     struct silence {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -66,6 +69,23 @@ static bool use_accept(struct trial *trial)
     int fd = accept4(trial->listener, (struct sockaddr *) &address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     return fd >= 0 && close(fd) == 0;
+}
+
+static bool use_getsockopt(struct trial *trial)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    /* Other sockets than those of TCP have no such option. */
+    return getsockopt(trial->listener, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
+}
+
+static bool use_getrusage(struct trial *trial)
+{
+    struct rusage usage;
+
+    (void) trial;
+    return getrusage(RUSAGE_THREAD, &usage) == 0;
 }
 
 static bool use_send(struct trial *trial)
@@ -201,15 +221,26 @@ const char *trial_run(struct trial *trial)
     static const struct {
         const char *failure;
         bool (*use)(struct trial *trial);
-    } steps[] = {STEP("clock_gettime", use_clock), STEP("epoll_ctl", use_epoll_ctl),
-                 STEP("write", use_write),         STEP("accept4", use_accept),
-                 STEP("send", use_send),           STEP("recv", use_recv),
-                 STEP("writev", use_writev),       STEP("shutdown", use_shutdown),
-                 STEP("sendmmsg", use_sendmmsg),   STEP("recvmmsg", use_recvmmsg),
-                 STEP("fcntl", use_fcntl),         STEP("mmap", use_mmap),
-                 STEP("malloc", use_malloc),       STEP("pthread_once", use_once),
-                 STEP("alarm", use_alarm),         STEP("raise", use_raise),
-                 STEP("sigaction", use_sigaction), STEP("epoll_wait", use_epoll_wait),
+    } steps[] = {STEP("clock_gettime", use_clock),
+                 STEP("epoll_ctl", use_epoll_ctl),
+                 STEP("write", use_write),
+                 STEP("accept4", use_accept),
+                 STEP("getsockopt", use_getsockopt),
+                 STEP("getrusage", use_getrusage),
+                 STEP("send", use_send),
+                 STEP("recv", use_recv),
+                 STEP("writev", use_writev),
+                 STEP("shutdown", use_shutdown),
+                 STEP("sendmmsg", use_sendmmsg),
+                 STEP("recvmmsg", use_recvmmsg),
+                 STEP("fcntl", use_fcntl),
+                 STEP("mmap", use_mmap),
+                 STEP("malloc", use_malloc),
+                 STEP("pthread_once", use_once),
+                 STEP("alarm", use_alarm),
+                 STEP("raise", use_raise),
+                 STEP("sigaction", use_sigaction),
+                 STEP("epoll_wait", use_epoll_wait),
                  STEP("close", use_close)};
 #undef STEP
 

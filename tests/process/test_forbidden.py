@@ -22,6 +22,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SOL_SOCKET, SO_ATTACH_FILTER, SO_BINDTODEVICE, SO_ATTACH_BPF = 1, 26, 25, 50
 F_SETFL, F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY = 4, 8, 10, 1024, 1026
 SHUT_RD, SHUT_WR, SHUT_RDWR, MSG_FASTOPEN = 0, 1, 2, 0x20000000
+IPPROTO_TCP, TCP_INFO = 6, 11
 FIONREAD, TIOCSTI = 0x541B, 0x5412
 
 # All of these are harmless where nothing forbids them: what they name is not there, or their arguments are wrong.
@@ -60,7 +61,7 @@ FAILS = f"""
     move_mount=-1,@,-1,@,0  mount_setattr=-1,@,0,0,0  swapon=@/nothing,0  swapoff=@/nothing  quotactl=0,0,0,0
     socketpair={AF_UNIX},{SOCK_STREAM},0,page  pipe=page  pipe2=page,0  memfd_create=@x,0  memfd_secret=0
     setsockopt=udp,{SOL_SOCKET},{SO_ATTACH_FILTER},page,16  setsockopt=udp,{SOL_SOCKET},{SO_BINDTODEVICE},@lo,3
-    setsockopt=udp,{SOL_SOCKET},{SO_ATTACH_BPF},page,4
+    setsockopt=udp,{SOL_SOCKET},{SO_ATTACH_BPF},page,4  getsockopt=udp,{SOL_SOCKET},{SO_ATTACH_FILTER},page,page
     kill=parent,0  kill=parent,{SIGTERM}  kill=0,0  kill=-1,0  tkill=parent,0  tgkill=parent,parent,0
     rt_sigqueueinfo=parent,0,page  pidfd_open=parent,0  pidfd_getfd=-1,0,0  pidfd_send_signal=-1,0,0,0
     setuid=0  setgid=0  setreuid=0,0  setregid=0,0  setresuid=0,0,0  setresgid=0,0,0  setfsuid=0  setgroups=0,0
@@ -92,7 +93,7 @@ NO_SUCH_CALLS = ["#9999", "#600", "#511"]
 # All that is permitted whatever its arguments are. Who permits more has to say so here, too.
 SERVES = """
     epoll_wait epoll_pwait epoll_ctl accept4 recvfrom recv sendto send recvmmsg recvmmsg_time64 sendmmsg shutdown close
-    clock_gettime clock_gettime64 write writev madvise munmap brk getpid gettid alarm setitimer
+    clock_gettime clock_gettime64 write writev madvise munmap brk getpid gettid alarm setitimer getrusage
     rt_sigreturn sigreturn rt_sigprocmask restart_syscall exit exit_group
 """.split()
 # And what is with these.
@@ -100,6 +101,7 @@ F_DUPFD_CLOEXEC, FUTEX_WAKE_PRIVATE, SIGABRT = 1030, 129, 6
 SERVES_WITH = f"""
     mmap=0,4096,3,{MAP_PRIVATE | MAP_ANONYMOUS},-1,0  fcntl=file,{F_DUPFD_CLOEXEC},0  rt_sigaction={SIGABRT},0,page,8
     tgkill=self,self,0  futex=page,{FUTEX_WAKE_PRIVATE},1  shutdown=listener,{SHUT_WR}
+    getsockopt=listener,{IPPROTO_TCP},{TCP_INFO},page,page
 """.split()
 # The kernel lets these through by itself, for its own use; they have no names yet.
 PASS = {"number 335", "number 336", "uretprobe", "uprobe"}

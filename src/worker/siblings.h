@@ -1,0 +1,61 @@
+/* What the scoreboard says of the other workers of the generation, how one of them is woken, and what can be
+ * left to them.
+ *
+ * It must not know what becomes of the connections that wait. */
+#ifndef HELLOD_WORKER_SIBLINGS_H
+#define HELLOD_WORKER_SIBLINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "worker/balance.h"
+#include "worker/state.h"
+
+enum {
+    SILENT_MS = 0, /* a sibling that did not react does not count where taking one too many does no harm, */
+    LOST_MS = 1000 /* and when it has been so for long, not even before a client is refused */
+};
+
+/* All workers that take connections, but for siblings that were asked and have not moved for LOST_MS
+ * milliseconds or longer since. */
+struct balance_view siblings_view(const struct worker *worker, int64_t lost_ms);
+
+/* Connections are left to the sibling in SLOT, which is awake: it has to move. */
+void siblings_expect(struct worker *worker, uint32_t slot);
+
+/* Wakes the sibling in SLOT, so that it looks what waits, which is expected then. */
+void siblings_ask(struct worker *worker, uint32_t slot);
+
+/* Notes whether the sibling of whom that was expected last has moved since; then nobody is expected to. */
+void siblings_judge(struct worker *worker);
+
+/* Whether all workers have SOCKET, one of streams, so that whoever has fewest can take over. */
+static inline bool siblings_have(const struct worker *worker, unsigned socket)
+{
+    return worker->plan->workers > 1 && worker->plan->sockets[socket].fd_count == 1;
+}
+
+/* Whether they have it, and the kernel says how many connections wait: only then they can be left what they
+ * were woken for. */
+static inline bool siblings_can_be_left(const struct worker *worker, unsigned socket)
+{
+    return siblings_have(worker, socket) && worker->plan->sockets[socket].family != AF_UNIX;
+}
+
+/* How many connections wait on SOCKET; UINT32_MAX: nobody knows. */
+uint32_t siblings_waiting(const struct worker *worker, unsigned socket);
+
+/* Whether this worker has slept since it was asked last; true at first. An event that it did not sleep for is
+ * of something that was there before, or that came while it was awake. */
+bool siblings_slept(struct worker *worker);
+
+/* True when siblings were woken for all that waits on SOCKET, which can be left, though they may have no
+ * processor yet: as many sleep, or are waking up, as VIEW has it.
+ *
+ * Connections wake one worker each, if one sleeps. A worker falls asleep only when what is said here is so,
+ * or when nothing waits. Hence, if one sleeps that has not been woken, each connection that came since then
+ * has woken another; and if all have been woken, they are as many as wait. */
+bool siblings_are_woken(const struct worker *worker, unsigned socket, const struct balance_view *view);
+
+#endif
