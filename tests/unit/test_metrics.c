@@ -78,6 +78,20 @@ static void the_service(void **state)
                  "hellod_slot_cpu_seconds_total{generation=\"2\",slot=\"1\"} 0.012\n");
 }
 
+static void workers(void **state)
+{
+    static const char told[] = "worker generation=2 slot=0 connections=5 drops=6\n"
+                               "worker generation=3 slot=1 connections=7 drops=18446744073709551615\n";
+
+    (void) state;
+    assert_told(told, EXPOSITION_PLAIN,
+                "hellod_slot_connections{generation=\"2\",slot=\"0\"} 5\n"
+                "hellod_slot_connections{generation=\"3\",slot=\"1\"} 7\n");
+    assert_told(told, EXPOSITION_PLAIN,
+                "hellod_slot_drops_total{generation=\"2\",slot=\"0\"} 6\n"
+                "hellod_slot_drops_total{generation=\"3\",slot=\"1\"} 18446744073709551615\n");
+}
+
 static void sockets(void **state)
 {
     static const char told[] = "listener name=\"a\\\"b\\\\c\\x0a\\xff\xc3\xbc\" protocol=\"greeting\" "
@@ -88,6 +102,18 @@ static void sockets(void **state)
                 "hellod_socket_info{listener=\"a\\\"b\\\\c\\\\x0a\\\\xff\xc3\xbc\",protocol=\"greeting\","
                 "address=\"tcp *:1\","
                 "passed=\"true\"} 1\n");
+}
+
+static void several_sockets(void **state)
+{
+    static const char told[] = "listener name=\"a\" protocol=\"hello\" address=\"udp *:1\" passed=false\n"
+                               "listener name=\"b\" protocol=\"upper\" address=\"/b\" passed=true\n";
+
+    (void) state;
+    assert_told(
+        told, EXPOSITION_OPENMETRICS,
+        "hellod_socket_info{listener=\"a\",protocol=\"hello\",address=\"udp *:1\",passed=\"false\"} 1\n"
+        "hellod_socket_info{listener=\"b\",protocol=\"upper\",address=\"/b\",passed=\"true\"} 1\n");
 }
 
 static void counters_and_gauges(void **state)
@@ -137,6 +163,33 @@ static void histograms(void **state)
     assert_told(told, EXPOSITION_PLAIN, "# TYPE hellod_answer_time_seconds histogram\n# HELP ");
 }
 
+static void milliseconds(void **state)
+{
+    static const char told[] = "metric name=\"rest\" kind=\"counter\" unit=\"ms\" help=\"h\"\n"
+                               "value name=\"rest\" value=12034\n";
+
+    (void) state;
+    assert_told(told, EXPOSITION_OPENMETRICS, "hellod_rest_seconds_total 12.034\n# EOF\n");
+}
+
+/* OpenMetrics wants bounds with a point. */
+static void without_a_unit(void **state)
+{
+    static const char told[] = "metric name=\"length\" kind=\"histogram\" unit=\"\" help=\"h\"\n"
+                               "bucket name=\"length\" le=4 value=2\n"
+                               "bucket name=\"length\" value=9\n"
+                               "metric name=\"count\" kind=\"counter\" unit=\"\" help=\"h\"\n"
+                               "bucket name=\"count\" le=4 value=2\n"
+                               "sum name=\"count\" value=2\n"
+                               "value name=\"count\" value=1\n";
+
+    (void) state;
+    assert_told(told, EXPOSITION_OPENMETRICS,
+                "hellod_length_bucket{le=\"4.0\"} 2\nhellod_length_bucket{le=\"+Inf\"} 9\n"
+                "hellod_length_count 9\n# TYPE hellod_count counter\n# HELP hellod_count h\n"
+                "hellod_count_total 1\n# EOF\n");
+}
+
 static void nothing_more(void **state)
 {
     char *text = shown("service\nok\n", EXPOSITION_PLAIN);
@@ -151,8 +204,11 @@ static void nothing_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_service), cmocka_unit_test(sockets),      cmocka_unit_test(counters_and_gauges),
-        cmocka_unit_test(histograms),  cmocka_unit_test(nothing_more),
+        cmocka_unit_test(the_service),         cmocka_unit_test(sockets),
+        cmocka_unit_test(counters_and_gauges), cmocka_unit_test(histograms),
+        cmocka_unit_test(nothing_more),        cmocka_unit_test(workers),
+        cmocka_unit_test(several_sockets),     cmocka_unit_test(milliseconds),
+        cmocka_unit_test(without_a_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
