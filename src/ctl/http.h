@@ -29,8 +29,8 @@ struct http_request {
 };
 
 /* Looks at the LENGTH bytes that have come in so far, which are changed by nobody. What is asked for must be
- * PATH, with GET or HEAD. REQUEST is written with HTTP_OK; its .head is right with all other results but
- * HTTP_MORE, too. */
+ * PATH, with GET or HEAD. REQUEST is right with HTTP_OK; with all other results its .head is, if the method
+ * could be read, and else false. */
 enum http_status http_parse(const char *bytes, size_t length, const char *path, struct http_request *request);
 
 /* The words for STATUS: "OK", "Not Found". */

@@ -44,7 +44,7 @@ static void what_is_answered(void **state)
         {"\r\n\r\nGET /metrics HTTP/1.0\r\n\r\n", HTTP_OK},
         {"GET /metrics?name[]=x HTTP/1.0\r\n\r\n", HTTP_OK},
         {"GET http://127.0.0.1:9288/metrics HTTP/1.1\r\nHost: h\r\n\r\n", HTTP_OK},
-        {"GET HTTP://h/metrics?x HTTP/1.1\r\nhOST:\th \r\nX-\xc3\xbc: 1\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET HTTP://h/metrics?x HTTP/1.1\r\nhOST:\th \r\nX-1: 1\r\n\r\n", HTTP_OK},
         {"GET /metrics HTTP/1.9\r\nHost: h\r\n\r\n", HTTP_OK},
         {"GET /metrics HTTP/1.0\r\nX: \xc3\xbc\xff\t\r\n\r\nrest", HTTP_OK},
         {"GET / HTTP/1.0\r\n\r\n", HTTP_NOT_FOUND},
@@ -56,6 +56,7 @@ static void what_is_answered(void **state)
         {"POST / HTTP/1.0\r\n\r\n", HTTP_NOT_FOUND},
         {"POST /metrics HTTP/1.0\r\nContent-Length: 1\r\n\r\nx", HTTP_METHOD_NOT_ALLOWED},
         {"get /metrics HTTP/1.0\r\n\r\n", HTTP_METHOD_NOT_ALLOWED},
+        {"GETS /metrics HTTP/1.0\r\n\r\n", HTTP_METHOD_NOT_ALLOWED},
         {"HEADS /metrics HTTP/1.0\r\n\r\n", HTTP_METHOD_NOT_ALLOWED},
         {"PRI * HTTP/2.0\r\n\r\n", HTTP_VERSION_NOT_SUPPORTED},
         {"GET /metrics HTTP/0.9\r\n\r\n", HTTP_VERSION_NOT_SUPPORTED},
@@ -71,27 +72,56 @@ static void what_is_no_request(void **state)
         {"GET /metrics\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics \r\n\r\n", HTTP_BAD_REQUEST},
         {"GET  /metrics HTTP/1.0\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET  HTTP/1.0\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics  HTTP/1.0\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0 \r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/11\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET /metrics HTTP/1-0\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET /metrics HTTP/x.0\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET /metrics HTTP/1.x\r\nHost: h\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics http/1.1\r\nHost: h\r\n\r\n", HTTP_BAD_REQUEST},
         {"G@T /metrics HTTP/1.0\r\n\r\n", HTTP_BAD_REQUEST},
         {" GET /metrics HTTP/1.0\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /met\trics HTTP/1.0\r\n\r\n", HTTP_NOT_FOUND},
         {"GET /metrics HTTP/1.0\rX\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\nX: \x01\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET /metrics HTTP/1.0\r\nX: x\rY: y\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET /metrics HTTP/1.0\r\nX-\xc3\xbc: 1\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\nX: \x7f\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\nX\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\n: x\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\nX : x\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\nX: x\r\n more: x\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.1\r\n\r\n", HTTP_BAD_REQUEST},
+        {"GET /metrics HTTP/1.9\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", HTTP_BAD_REQUEST},
         {"GET /metrics HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", HTTP_BAD_REQUEST},
     };
 
     (void) state;
     ASSERT_ROWS(rows);
+}
+
+/* Whether a body is wanted is known of a request that is refused, too, once its method has been read. */
+static void head_of_what_is_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        bool head;
+    } rows[] = {
+        {"HEAD / HTTP/1.0\r\n\r\n", true},         {"HEAD / HTTP/2.0\r\n\r\n", true},
+        {"HEAD / HTTP/1.0\r\nX\r\n\r\n", true},    {"GET / HTTP/1.0\r\n\r\n", false},
+        {"POST /metrics HTTP/1.0\r\n\r\n", false}, {"\r\nGET / HTTP/1.0\r\n\r\n", false},
+        {"HEAD /\x01 HTTP/1.0\r\n\r\n", false},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct http_request request = {.head = true};
+        assert_int_not_equal(parse(rows[i].text, &request), HTTP_OK);
+        if (request.head != rows[i].head)
+            fail_msg("%s", rows[i].text);
+    }
 }
 
 static void zero_bytes(void **state)
@@ -147,8 +177,15 @@ static void accepts(void **state)
         {"text/plain;version=0.0.4;q=0.6," OPENMETRICS ";version=1.0.0;q=0.5,*/*;q=0.2", false},
         {"text/plain;q=0.5," OPENMETRICS ";q=0.5", true},
         {"text/plain;q=0.12," OPENMETRICS ";q=0.119", false},
+        {"text/plain;q=0.123," OPENMETRICS ";q=0.122", false},
+        {"text/plain;q=0.122," OPENMETRICS ";q=0.123", true},
+        {OPENMETRICS ";q=0.7,text/plain;q=0.6," OPENMETRICS ";q=0.5", true},
+        {"\t" OPENMETRICS "\t", true},
         {"text/plain;q=0.9 , " OPENMETRICS " ; q=1.000", true},
         {OPENMETRICS ";q=0", false},
+        {OPENMETRICS "; Q=0", false},
+        {OPENMETRICS ";q=0,9", false},
+        {OPENMETRICS ";q=0.x", false},
         {OPENMETRICS ";q=0.000", false},
         {OPENMETRICS ";q=", true},
         {"x" OPENMETRICS "," OPENMETRICS "s", false},
@@ -164,6 +201,17 @@ static void accepts(void **state)
         if (request.openmetrics != rows[i].openmetrics)
             fail_msg("%s", rows[i].accept);
     }
+}
+
+static void accepts_of_others(void **state)
+{
+    struct http_request request;
+
+    (void) state;
+    assert_int_equal(
+        parse("GET /metrics HTTP/1.0\r\nX-Accept: " OPENMETRICS "\r\nX: " OPENMETRICS "\r\n\r\n", &request),
+        HTTP_OK);
+    assert_false(request.openmetrics);
 }
 
 /* A list may come in several fields. */
@@ -182,9 +230,14 @@ static void accepts_in_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_answered),  cmocka_unit_test(what_is_no_request),
-        cmocka_unit_test(zero_bytes),        cmocka_unit_test(pieces),
-        cmocka_unit_test(too_much),          cmocka_unit_test(accepts),
+        cmocka_unit_test(what_is_answered),
+        cmocka_unit_test(what_is_no_request),
+        cmocka_unit_test(head_of_what_is_refused),
+        cmocka_unit_test(accepts_of_others),
+        cmocka_unit_test(zero_bytes),
+        cmocka_unit_test(pieces),
+        cmocka_unit_test(too_much),
+        cmocka_unit_test(accepts),
         cmocka_unit_test(accepts_in_pieces),
     };
 
