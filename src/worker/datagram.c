@@ -140,7 +140,8 @@ static enum guard_rule judge(const struct guard *guard, bool bound, struct mmsgh
     struct asked asked;
 
     read_control(&in->msg_hdr, &asked);
-    /* The kernel would look the address up that it takes by itself. */
+    /* The kernel would look the address up that it takes by itself; but it takes the wrong one for a
+     * broadcast to a socket that was bound (IP_FREEBIND) before its network was there. */
     if (bound && asked.local)
         in->msg_hdr.msg_controllen = 0;
     struct datagram datagram = {.data = in->msg_hdr.msg_iov->iov_base,

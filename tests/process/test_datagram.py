@@ -20,6 +20,7 @@ from watch import process_state, seeded, wait_until
 RULES = ("oversize", "empty", "port", "source", "destination", "reply", "text", "rate", "budget")
 ALL_OFF = {rule: False for rule in RULES if rule != "oversize"}
 EVERYWHERE = {**HELLO, "address": "*"}
+IP_FREEBIND = 15  # <linux/in.h>
 
 
 @pytest.fixture(scope="module")
@@ -382,6 +383,22 @@ def test_link_local_addresses():
                     answer, source = client.receive()
                     assert (answer, source[1], source[3]) == (b"Hello, Bob!", port, scope)
                     assert source[0].partition("%")[0] == "fe80::1:1"
+
+
+@pytest.mark.netns
+def test_broadcast_to_a_socket_that_is_older_than_its_network():
+    # A socket unit with FreeBind=: the kernel, which could not know its address for a broadcast's, would send from it.
+    with netns.Neighbour() as neighbour, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        sock.bind(("10.1.0.255", 0))
+        port = sock.getsockname()[1]
+        wired(neighbour)
+        listener = {**HELLO, "address": "10.1.0.255", "port": port, "guard": {"destination": False}}
+        with Hellod({"listen": [listener]}, sockets=[sock]), neighbour.inside():
+            with Datagram(("10.1.0.255", port), bind=("10.1.0.2", 0)) as client:
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                client.send(b"Bob")
+                assert client.receive() == (b"Hello, Bob!", ("10.1.0.1", port))
 
 
 # ---- nobody is reflected, nobody loops ----
