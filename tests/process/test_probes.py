@@ -115,7 +115,7 @@ def tracer(tmp_path, monkeypatch):
     if os.geteuid() != 0:
         pytest.skip("only root may trace")
     if not shutil.which("bpftrace"):
-        pytest.skip("no bpftrace here")
+        pytest.skip("no bpftrace here: packaging/install-needs probes")
     trial = subprocess.run(["bpftrace", "-e", "BEGIN { exit(); }"], capture_output=True, text=True)
     if trial.returncode != 0:
         pytest.skip(f"bpftrace does not work here: {trial.stderr.strip()[:200]}")
