@@ -27,6 +27,25 @@ static enum http_status parse(const uint8_t *data, size_t length, struct http_re
     return status;
 }
 
+/* Whether the first LENGTH bytes of DATA end with an empty line, and so with what may be a head. */
+static bool ends_head(const uint8_t *data, size_t length)
+{
+    if (length < 2 || data[length - 1] != '\n')
+        return false;
+    return data[length - 2] == '\n' || (length > 2 && data[length - 2] == '\r' && data[length - 3] == '\n');
+}
+
+/* How many of the bytes there must be for a verdict, as far as lines go; SIZE if all of them. */
+static size_t find_verdict(const uint8_t *data, size_t size)
+{
+    struct http_request request;
+
+    for (size_t length = 1; length < size; length++)
+        if (data[length - 1] == '\n' && parse(data, length, &request) != HTTP_MORE)
+            return length;
+    return size;
+}
+
 static void check_served(const uint8_t *data, size_t size, const struct http_request *request)
 {
     char text[HTTP_HEAD_MAX + 1];
@@ -47,14 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size = HTTP_HEAD_MAX;
     enum http_status status = parse(data, size, &request);
     assert((status == HTTP_MORE && size < HTTP_HEAD_MAX) || http_reason(status)[0] != '\0');
-    size_t first = 0;
-    for (size_t length = 0; length < size && first == 0; length++) {
-        bool ends = length > 0 && data[length - 1] == '\n';
-        if (ends && parse(data, length, &again) != HTTP_MORE)
-            first = length;
-    }
-    if (first > 0)
-        assert(parse(data, first, &again) == status && again.head == request.head);
+    size_t first = find_verdict(data, size);
+    assert(parse(data, first, &again) == status);
+    assert(again.head == request.head && again.openmetrics == request.openmetrics);
+    if (status == HTTP_TOO_LARGE)
+        assert(size == HTTP_HEAD_MAX);
+    else
+        assert(status == HTTP_MORE || ends_head(data, first));
     if (status == HTTP_OK)
         check_served(data, size, &request);
     return 0;
