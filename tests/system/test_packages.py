@@ -12,6 +12,7 @@ from keeper import pause
 from machine import is_refused
 from measure import Measurement, configure
 from service import UNITS, WAYS, Service
+from watch import wait_until
 from worlds import DRAIN_SECONDS, RESTART_DATAGRAMS, config
 
 CONFFILE = "/etc/hellod/hellod.conf"
@@ -206,16 +207,27 @@ def test_instances_are_upgraded_and_removed(older):
     assert left.split() == ["/etc/hellod", "/etc/hellod/second/hellod.conf"], left
 
 
+def metrics_requests(it):
+    """The units that answer one now."""
+    return it.machine("systemctl", "list-units", "--plain", "--no-legend", "hellod-metrics@*").splitlines()
+
+
 def test_metrics_stay_on_and_go_with_the_package(older):
+    """The newer one listens elsewhere, and is removed while somebody is connected."""
     metrics = Service(older.machine, "hellod-metrics.socket")
     assert (metrics.show("UnitFileState"), metrics.state()) == ("disabled", "inactive")
     metrics.systemctl("enable", "--now")
-    older.change_to(older.packages.new)
-    assert (metrics.show("UnitFileState"), metrics.state()) == ("enabled", "active")
     assert not is_refused(older.machine, ("127.0.0.1", 9288))
-    older.apt("remove", "hellod")
-    assert (metrics.show("LoadState"), metrics.state()) == ("not-found", "inactive")
+    moved = "sed -i s/^ListenStream=.*/ListenStream=127.0.0.1:9289/ $(find -name hellod-metrics.socket)"
+    older.install(older.repacked(older.packages.new, "0.2.0-1", moved))
+    assert (metrics.show("UnitFileState"), metrics.state()) == ("enabled", "active")
     assert is_refused(older.machine, ("127.0.0.1", 9288))
+    with metrics.connect(port=9289):
+        wait_until(lambda: metrics_requests(older), 10, "a request that is served")
+        older.apt("remove", "hellod")
+        assert metrics_requests(older) == []
+    assert (metrics.show("LoadState"), metrics.state()) == ("not-found", "inactive")
+    assert is_refused(older.machine, ("127.0.0.1", 9289))
     assert older.dpkg("--purge", "hellod").returncode == 0
     assert older.machine("find", "/etc", "-name", "*hellod*") == ""
 
