@@ -307,7 +307,7 @@ def test_foreign_names_do_not_reach_the_performance_data():
 
 
 def test_what_this_system_cannot_do_is_unknown():
-    without = (sys.executable, "-I", "-S", str(Path(__file__).with_name("without_ipv6.py")))
+    without = (sys.executable, "-I", "-S", str(Path(__file__).with_name("without_family.py")), "AF_INET6")
     for options in ((), ("-u",)):
         done = check("-H", "::1", *options, *PATIENT, wrapper=without, state=UNKNOWN)
         assert "Address family not supported" in done.text

@@ -23,7 +23,7 @@ from hellodtest import EXIT_SOCKETS, Hellod, refused
 from watch import wait_channel, wait_until
 
 EVERYWHERE = [{**GREETING, "address": "*"}, {**HELLO, "address": "*"}]
-WITHOUT_IPV6 = [sys.executable, "-I", "-S", str(Path(__file__).with_name("without_ipv6.py"))]
+WITHOUT_IPV6 = [sys.executable, "-I", "-S", str(Path(__file__).with_name("without_family.py")), "AF_INET6"]
 
 
 def on_path(path, **changes):

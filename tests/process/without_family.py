@@ -1,7 +1,7 @@
-"""Runs a program on a machine that has no IPv6: `without_ipv6.py PROGRAM ARGUMENT...`.
+"""Runs a program that cannot have sockets of one family: `without_family.py AF_INET6 PROGRAM ARGUMENT...`.
 
 A seccomp filter makes socket(AF_INET6, ...) fail with EAFNOSUPPORT, as a kernel without IPv6 does, and as systemd does
-for a unit with RestrictAddressFamilies=AF_INET AF_UNIX.
+for a unit whose RestrictAddressFamilies= lacks it.
 """
 
 import ctypes
@@ -29,11 +29,12 @@ class Program(ctypes.Structure):
 def main():
     if SOCKET_CALL is None:
         sys.exit("the number of socket(2) on this machine is not known")
+    family, *words = sys.argv[1:]
     steps = [
         (LOAD_WORD, 0, 0, CALL_NUMBER),
         (JUMP_IF_EQUAL, 0, 3, SOCKET_CALL),
         (LOAD_WORD, 0, 0, FIRST_ARGUMENT),
-        (JUMP_IF_EQUAL, 0, 1, socket.AF_INET6),
+        (JUMP_IF_EQUAL, 0, 1, getattr(socket, family)),
         (RETURN, 0, 0, FAIL),
         (RETURN, 0, 0, ALLOW),
     ]
@@ -45,7 +46,7 @@ def main():
         PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0
     ):
         sys.exit(f"seccomp: {os.strerror(ctypes.get_errno())}")
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(words[0], words)
 
 
 main()
