@@ -126,11 +126,15 @@ unsigned scoreboard_tallies(const struct scoreboard *scoreboard)
     return bounded(&scoreboard->header->tallies, TALLY_COUNT);
 }
 
+uint32_t scoreboard_slots(const struct scoreboard *scoreboard)
+{
+    return bounded(&scoreboard->header->slots, SCOREBOARD_SLOTS_MAX);
+}
+
 /* Blocks of slots that were never used take no memory, and are not to begin with it by being looked at. */
 static bool is_used(const struct scoreboard *scoreboard, unsigned block)
 {
-    return block == SCOREBOARD_BLOCKS ||
-           block % SCOREBOARD_SLOTS_MAX < bounded(&scoreboard->header->slots, SCOREBOARD_SLOTS_MAX);
+    return block == SCOREBOARD_BLOCKS || block % SCOREBOARD_SLOTS_MAX < scoreboard_slots(scoreboard);
 }
 
 void scoreboard_leave(struct scoreboard *scoreboard, uint32_t generation, uint32_t slot)
@@ -178,6 +182,15 @@ uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter coun
     for (unsigned block = 0; block <= SCOREBOARD_BLOCKS; block++)
         if (is_used(scoreboard, block))
             sum += scoreboard_counted(scoreboard, block, counter);
+    return sum;
+}
+
+uint64_t scoreboard_of_slot(const struct scoreboard *scoreboard, uint32_t slot, enum counter counter)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t generation = 0; generation < SCOREBOARD_GENERATIONS; generation++)
+        sum += scoreboard_counted(scoreboard, scoreboard_index(generation, slot), counter);
     return sum;
 }
 

@@ -125,6 +125,12 @@ uint64_t scoreboard_total(const struct scoreboard *scoreboard, enum counter coun
 /* The sum of COUNTER in block number BLOCK. */
 uint64_t scoreboard_counted(const struct scoreboard *scoreboard, unsigned block, enum counter counter);
 
+/* How many slots were ever used, in any generation. */
+uint32_t scoreboard_slots(const struct scoreboard *scoreboard);
+
+/* The sum of COUNTER over the blocks that SLOT, below scoreboard_slots(), has in all generations. */
+uint64_t scoreboard_of_slot(const struct scoreboard *scoreboard, uint32_t slot, enum counter counter);
+
 /* The sum of live connections over all blocks. */
 uint64_t scoreboard_live(const struct scoreboard *scoreboard);
 

@@ -32,6 +32,10 @@ static const struct plain plains[] = {
       "processor time of the process that is this worker now"},
      "worker",
      "cpu_ms"},
+    {{"slot_heartbeats", EXPOSITION_COUNTER, "", 1,
+      "passes of the worker's loop; an idle one makes them, too"},
+     "worker",
+     "heartbeats"},
 };
 
 /* What a line of a word is about: its keys, and the labels that they become. */

@@ -48,9 +48,22 @@ void text_health(FILE *out, const struct status *status)
     fputc('\n', out);
 }
 
+/* The sum of all that the metric NAME counts. */
+static uint64_t sum_of(const struct status *status, const char *name)
+{
+    const struct quote_line *line;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; (line = status_next(status, "value", &i)) != NULL;)
+        if (strcmp(status_text(line, "name"), name) == 0)
+            sum += status_number(line, "value");
+    return sum;
+}
+
 static void print_service(FILE *out, const struct status *status)
 {
     const struct quote_line *service = status_line(status, "service");
+    uint64_t restarts = sum_of(status, "worker_restarts");
 
     fprintf(out, "pid %" PRIu64 ", generation %" PRIu64 ", log level ", status_number(service, "pid"),
             status_number(service, "generation"));
@@ -61,6 +74,11 @@ static void print_service(FILE *out, const struct status *status)
     print_count(out, status_number(service, "connections"), "connection");
     fputs(", ", out);
     print_count(out, status_number(service, "answers"), "answer");
+    if (restarts > 0) {
+        fputs(", ", out);
+        print_count(out, restarts, "worker");
+        fputs(" replaced", out);
+    }
     fputc('\n', out);
 }
 
@@ -169,18 +187,6 @@ static bool is_shown(const char *name)
     return status_is_refusal(name) || strncmp(name, "would_drop_", strlen("would_drop_")) == 0;
 }
 
-/* What of the kernel's drops is known: they are counted for each socket, and not among the counters. */
-static uint64_t kernel_drops(const struct status *status)
-{
-    const struct quote_line *line;
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; (line = status_next(status, "value", &i)) != NULL;)
-        if (strcmp(status_text(line, "name"), "kernel_drops") == 0)
-            sum += status_number(line, "value");
-    return sum;
-}
-
 /* Writes that there were VALUE times what HELP says, if there were any, below a title that *ANY tells of. */
 static void print_refusal(FILE *out, uint64_t value, const char *help, bool *any)
 {
@@ -202,7 +208,8 @@ static void print_refusals(FILE *out, const struct status *status)
     for (unsigned i = 0; (line = status_next(status, "counter", &i)) != NULL;)
         if (is_shown(status_text(line, "name")))
             print_refusal(out, status_number(line, "value"), status_text(line, "help"), &any);
-    print_refusal(out, kernel_drops(status), "dropped by the kernel, before hellod saw it", &any);
+    /* They are counted for each socket, and not among the counters. */
+    print_refusal(out, sum_of(status, "kernel_drops"), "dropped by the kernel, before hellod saw it", &any);
     if (!any)
         fputs("nothing refused or dropped so far\n", out);
 }

@@ -70,7 +70,7 @@ static void print_row(FILE *out, const struct look *before, const struct look *n
     print_rate(out, rates.answers, 12);
     print_rate(out, rates.drops, 10);
     print_rate(out, rates.cpu, 6);
-    fputc('\n', out);
+    fprintf(out, " %8" PRIu64 "\n", status_number(worker, "restarts"));
 }
 
 static unsigned count_workers(const struct status *status)
@@ -87,7 +87,7 @@ static void print_workers(FILE *out, const struct look *before, const struct loo
     unsigned count = count_workers(&now->status), shown = count <= rows ? count : rows > 0 ? rows - 1 : 0;
     unsigned i = 0;
 
-    fputs(" GEN SLOT      PID STATE    CONNECTIONS    ANSWERS/S    DROPS/S  CPU %\n", out);
+    fputs(" GEN SLOT      PID STATE    CONNECTIONS    ANSWERS/S    DROPS/S  CPU % RESTARTS\n", out);
     for (unsigned n = 0; n < shown; n++)
         print_row(out, before, now, status_next(&now->status, "worker", &i));
     if (shown < count)

@@ -200,7 +200,10 @@ static void mourn(struct slot *slot, const char *how, uint64_t lived_ms)
  * is none yet, a sibling must. */
 static void replace(struct slot *slot)
 {
-    score_add(scoreboard_masters(slot->plan->scoreboard), COUNTER_worker_restarts, 1);
+    struct score *blocks = slot->plan->scoreboard->blocks;
+
+    /* Where it is known of which slot; nobody else writes there until it is filled. */
+    score_add(&blocks[scoreboard_index(slot->generation, slot->number)], COUNTER_worker_restarts, 1);
     walk(slot->owner);
     if (slot->state == SLOT_EMPTY)
         generation_tell(slot->owner, LINK_LOOK, 0);

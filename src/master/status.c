@@ -122,6 +122,8 @@ static void write_worker(const struct slot *slot, void *userdata)
     quote_put_number(out, "drops", drops(scoreboard, block));
     quote_put_number(out, "cpu_ms", there ? stuck_cpu_ms(slot->pid) : 0);
     quote_put_number(out, "age_ms", there ? clock_ms() - slot->started_ms : 0);
+    quote_put_number(out, "heartbeats", atomic_load(&scoreboard->blocks[block].beat));
+    quote_put_number(out, "restarts", scoreboard_of_slot(scoreboard, slot->number, COUNTER_worker_restarts));
     fputc('\n', out);
 }
 
@@ -134,6 +136,21 @@ static void write_counters(const struct scoreboard *scoreboard, FILE *out)
         quote_put_number(out, "value",
                          scoreboard_total(scoreboard, i) + (i == COUNTER_log_lost ? log_losses() : 0));
         quote_put_text(out, "help", counter_rows[i].help);
+        fputc('\n', out);
+    }
+}
+
+/* Of all slots that there ever were, so that together they never go backwards. */
+static void write_restarts(const struct scoreboard *scoreboard, FILE *out)
+{
+    static const char name[] = "slot_restarts";
+
+    series_family(name, "counter", "", "workers that died and are replaced, by slot", out);
+    for (uint32_t slot = 0; slot < scoreboard_slots(scoreboard); slot++) {
+        fputs("value", out);
+        quote_put_text(out, "name", name);
+        quote_put_number(out, "slot", slot);
+        quote_put_number(out, "value", scoreboard_of_slot(scoreboard, slot, COUNTER_worker_restarts));
         fputc('\n', out);
     }
 }
@@ -175,5 +192,6 @@ void status_write(const struct status_sources *sources, FILE *out)
     write_counters(sources->scoreboard, out);
     series_write(sources->scoreboard, out);
     kernel_write(sources->reload->current, out);
+    write_restarts(sources->scoreboard, out);
     write_cpu(sources->pool, out);
 }

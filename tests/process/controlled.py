@@ -20,7 +20,7 @@ SERVICE = (
 RELOAD = 'reload number=3 result="ok" age_ms=125000 reason=""\n'
 WORKER = (
     'worker generation={generation} slot={slot} pid={pid} state="{state}" connections={connections} answers={answers}'
-    " drops={drops} cpu_ms={cpu_ms} age_ms=1000\n"
+    " drops={drops} cpu_ms={cpu_ms} age_ms=1000 heartbeats=12 restarts={restarts}\n"
 )
 
 
@@ -32,7 +32,7 @@ def quoted(data):
 PLAIN = set(range(0x20, 0x7F)) - set(b'"\\')
 
 
-def worker(slot, generation=0, pid=None, state="ready", connections=0, answers=0, drops=0, cpu_ms=0):
+def worker(slot, generation=0, pid=None, state="ready", connections=0, answers=0, drops=0, cpu_ms=0, restarts=0):
     return WORKER.format(
         slot=slot,
         generation=generation,
@@ -42,6 +42,7 @@ def worker(slot, generation=0, pid=None, state="ready", connections=0, answers=0
         answers=answers,
         drops=drops,
         cpu_ms=cpu_ms,
+        restarts=restarts,
     )
 
 

@@ -114,7 +114,8 @@ def test_status_of_workers(service):
         assert sorted(row["pid"] for row in rows) == service.workers()
         assert [row["slot"] for row in rows] == [0, 1] and {row["state"] for row in rows} == {"ready"}
         assert sum(row["connections"] for row in rows) == 1 == service.status().service["connections"]
-        keys = {"generation", "slot", "pid", "state", "connections", "answers", "drops", "cpu_ms", "age_ms"}
+        keys = {"generation", "slot", "pid", "state", "connections", "answers", "drops", "cpu_ms", "age_ms",
+                "heartbeats", "restarts"}  # fmt: skip
         assert all(set(row) == keys for row in rows)
     settled(service)
 

@@ -107,6 +107,12 @@ def test_status_of_the_sick(folder):
     assert lines[-3:] == ["nothing refused or dropped so far", "reload 4: failed, 1 s ago", '  /etc/hellod/hellod.conf:7: "x"']
 
 
+def test_workers_that_were_replaced(folder):
+    for count, words in ((1, "1 worker"), (12, "12 workers")):
+        lines = ask(folder, status(f'value name="worker_restarts" value={count}\n')).stdout.decode().splitlines()
+        assert lines[2] == f"5 connections, 77 answers, {words} replaced"
+
+
 DROPS = 'metric name="kernel_drops" kind="counter" unit="" help="h"\n' + "".join(
     f'value name="kernel_drops" address="{address}" value={count}\n' for address, count in (("a", 3), ("b", 4))
 )

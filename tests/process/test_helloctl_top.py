@@ -31,7 +31,7 @@ class Service:
 
     def status(self):
         service = SERVICE.replace("answers=77", f"answers={self.asked * 1000}")
-        workers = [worker(slot, connections=slot, answers=self.asked * 500, cpu_ms=self.asked * 100) for slot in range(self.count)]
+        workers = [worker(slot, connections=slot, answers=self.asked * 500, cpu_ms=self.asked * 100, restarts=7 * slot) for slot in range(self.count)]
         return status(*workers, counter("drop_text", self.asked, "datagrams dropped: not text"), service=service)
 
 
@@ -45,9 +45,9 @@ def test_frames(folder):
         rows = screen.rows()
         assert rows[0] == "hellod 0.1.0 is healthy: serving, 2 of 2 workers ready, up 1 d 2 h"
         assert re.fullmatch(r"connections: 5   answers: \d+000   answers/s: \d+\.\d   refused or dropped/s: \d+\.\d", rows[1])
-        assert rows[2].split() == ["GEN", "SLOT", "PID", "STATE", "CONNECTIONS", "ANSWERS/S", "DROPS/S", "CPU", "%"]
+        assert rows[2].split() == ["GEN", "SLOT", "PID", "STATE", "CONNECTIONS", "ANSWERS/S", "DROPS/S", "CPU", "%", "RESTARTS"]
         for slot, row in enumerate(rows[3:5]):
-            assert re.fullmatch(rf"   0 +{slot} +400{slot} ready +{slot} +\d+\.\d +0\.0 +\d+\.\d", row), row
+            assert re.fullmatch(rf"   0 +{slot} +400{slot} ready +{slot} +\d+\.\d +0\.0 +\d+\.\d +{7 * slot}", row), row
         assert rows[5:] == ["reload 3: ok, 2 min 5 s ago", "q ends"]
         assert screen.modes == FRAMED
         screen.type(b"q")
@@ -59,7 +59,7 @@ def test_rates_are_about_right(folder):
     """A thousand answers and 200 ms of processor time a look, a look a second: less if the machine is slow, never more."""
     with Control(folder, Service()) as control, top(control) as screen:
         assert 100 < float(screen.wait_for(r"answers/s: (\d+\.\d)")[1]) < 1200
-        assert 1 < float(screen.wait_for(r"4000 ready .* (\d+\.\d)$")[1]) < 12
+        assert 1 < float(screen.wait_for(r"4000 ready .* (\d+\.\d) +0$")[1]) < 12
 
 
 def test_refreshes_once_a_second_and_not_more(folder):

@@ -15,7 +15,7 @@ from control import parsed
 from hellodtest import TREE
 from reloads import Service
 from watch import wait_until
-from workers import killed, replaced, settled, stopped
+from workers import killed, replaced, settled, slots, stopped
 
 LINES = {**GREETING, "framing": "line"}
 PACKETS = {"name": "more", "protocol": "greeting", "type": "stream", "address": "127.0.0.1", "port": 0, "framing": "line"}
@@ -205,6 +205,56 @@ def test_what_the_kernel_holds(service):
             client.send(b"n" * 1000)
         assert Series(service).get("kernel_drops", listener="hello") > 0
     assert {has["address"].split()[0] for name, has, _ in series.lines["value"] if "address" in has} == {"tcp", "udp"}
+
+
+def in_slots(service):
+    """How often the worker of each slot was replaced."""
+    return {has["slot"]: value for name, has, value in Series(service).lines["value"] if name == "slot_restarts"}
+
+
+def replace(service, slot):
+    pid = slots(service)[slot]["pid"]
+    killed(pid)
+    replaced(service, slot, pid)
+
+
+def test_restarts_are_their_slots(service):
+    """Over reloads, and when a slot has no worker any more."""
+    config = {"listen": [LINES, HELLO, PACKETS]}
+    assert in_slots(service) == {0: 0, 1: 0}
+    service.reload({**config, "workers": 3})
+    wait_until(lambda: len(service.workers()) == 3, 10, "the end of generation 0")
+    replace(service, 2)
+    replace(service, 1)
+    assert in_slots(service) == {0: 0, 1: 1, 2: 1}
+    service.reload()
+    wait_until(lambda: len(service.workers()) == 3, 10, "the end of generation 1")
+    replace(service, 1)
+    assert {row["slot"]: row["restarts"] for row in service.status().workers} == {0: 0, 1: 2, 2: 1}
+    service.reload({**config, "workers": 1})
+    wait_until(lambda: len(service.workers()) == 1, 10, "the end of generation 2")
+    assert in_slots(service) == {0: 0, 1: 2, 2: 1}
+    assert Series(service).get("worker_restarts") == 3
+
+
+def test_heartbeats(service):
+    """A worker that stands still has none; one that is replaced does not begin anew."""
+
+    def beats():
+        return [row["heartbeats"] for row in service.status().workers]
+
+    with service.control() as control, stopped(slots(service)[0]["pid"]):
+        before = beats()
+        control.done("log-level info")  # of which every worker is told
+        wait_until(lambda: beats()[1] > before[1], 10, "a pass of the loop in slot 1")
+        assert beats()[0] == before[0]
+    wait_until(lambda: beats()[0] > before[0], 10, "a pass of the loop in slot 0")
+    before = beats()
+    replace(service, 0)
+    assert beats()[0] >= before[0] > 0
+
+
+# ---- the manual ----
 
 
 def test_the_manual_has_every_counter(service):

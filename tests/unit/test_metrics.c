@@ -17,7 +17,7 @@ static const char service[] =
 static const char reload[] = "reload number=3 result=\"failed\" age_ms=5 reason=\"x\"\n";
 static const char worker[] =
     "worker generation=2 slot=1 pid=7 state=\"ready\" connections=5 answers=18446744073709551615 drops=6 "
-    "cpu_ms=12\n";
+    "cpu_ms=12 heartbeats=900 restarts=3\n";
 
 /* What becomes of a status; the caller frees it. */
 static char *shown(const char *reply, enum exposition_form form)
@@ -76,6 +76,8 @@ static void the_service(void **state)
                  "hellod_slot_answers_total{generation=\"2\",slot=\"1\"} 18446744073709551615\n");
     assert_lines(reply, EXPOSITION_OPENMETRICS,
                  "hellod_slot_cpu_seconds_total{generation=\"2\",slot=\"1\"} 0.012\n");
+    assert_lines(reply, EXPOSITION_OPENMETRICS,
+                 "hellod_slot_heartbeats_total{generation=\"2\",slot=\"1\"} 900\n");
 }
 
 static void workers(void **state)

@@ -102,6 +102,27 @@ static void test_counters_outlive_the_worker(void **state)
     assert_int_equal(scoreboard_total(&board, COUNTER_accepted), 11);
 }
 
+/* Also of a slot that has no worker any more, and of generations that have taken over one another's blocks.
+ */
+static void test_counters_of_a_slot(void **state)
+{
+    (void) state;
+    assert_int_equal(scoreboard_slots(&board), 0);
+    for (uint32_t generation = 0; generation < 4; generation++) {
+        scoreboard_enter(&board, generation, 1, 1234);
+        score_add(block(generation, 1), COUNTER_worker_restarts, 1 + generation);
+        scoreboard_leave(&board, generation, 1);
+    }
+    scoreboard_enter(&board, 4, 0, 1235);
+    score_add(block(4, 0), COUNTER_worker_restarts, 100);
+    score_add(block(4, 0), COUNTER_answers, 7);
+    score_add(scoreboard_masters(&board), COUNTER_worker_restarts, 1000);
+    assert_int_equal(scoreboard_slots(&board), 2);
+    assert_int_equal(scoreboard_of_slot(&board, 0, COUNTER_worker_restarts), 100);
+    assert_int_equal(scoreboard_of_slot(&board, 1, COUNTER_worker_restarts), 1 + 2 + 3 + 4);
+    assert_int_equal(scoreboard_of_slot(&board, 1, COUNTER_answers), 0);
+}
+
 static void test_last_slot(void **state)
 {
     (void) state;
@@ -167,6 +188,7 @@ static void test_any_content_is_read(void **state)
         for (int counter = 0; counter < COUNTER_COUNT; counter++)
             sum += scoreboard_total(&board, (enum counter) counter);
         sum += scoreboard_live(&board);
+        assert_in_range(scoreboard_slots(&board), 0, SCOREBOARD_SLOTS_MAX);
         scoreboard_leave(&board, round, round);
         scoreboard_enter(&board, round, SCOREBOARD_SLOTS_MAX - 1, 1);
     }
@@ -354,6 +376,7 @@ int main(void)
         TEST(test_each_worker_has_cache_lines_of_its_own),
         TEST(test_indexes_are_all_different),
         TEST(test_counters_outlive_the_worker),
+        TEST(test_counters_of_a_slot),
         TEST(test_last_slot),
         TEST(test_a_child_writes_for_all),
         TEST(test_attach_looks_on),
