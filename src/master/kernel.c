@@ -7,34 +7,43 @@
 #include <stddef.h>
 
 #include "base/quote.h"
+#include "master/backlog.h"
 #include "master/series.h"
 #include "master/wanted.h"
 
+/* What sockets can be, as a set. */
+enum kind {
+    KIND_STREAM = 1,
+    KIND_DATAGRAM = 2,
+    KIND_PATH = 4 /* for connections, at a path or an abstract name */
+};
+
 /* Of one address: of all its sockets together, when each worker has its own. */
 struct figures {
+    unsigned kind;               /* enum kind; 0: nothing is known */
     uint64_t queue, queue_limit; /* connections that wait to be accepted (listen(2)); 0 for datagrams */
     uint64_t bytes, bytes_limit; /* of datagrams that wait, with the kernel's own for each; 0 for streams */
-    uint64_t drops;              /* connections or datagrams */
+    uint64_t drops;              /* connections or datagrams; 0 at a path, where clients wait instead */
 };
 
 struct question {
     const char *name, *kind, *unit, *help;
-    size_t offset; /* in struct figures */
-    bool streams, datagrams;
+    size_t offset;   /* in struct figures */
+    unsigned has_it; /* enum kind */
 };
 
 static const struct question questions[] = {
     {"listen_queue", "gauge", "", "connections that wait to be accepted", offsetof(struct figures, queue),
-     true, false},
+     KIND_STREAM | KIND_PATH},
     {"listen_queue_limit", "gauge", "", "how many connections may wait",
-     offsetof(struct figures, queue_limit), true, false},
+     offsetof(struct figures, queue_limit), KIND_STREAM | KIND_PATH},
     {"receive_queue", "gauge", "bytes", "memory of datagrams that wait", offsetof(struct figures, bytes),
-     false, true},
+     KIND_DATAGRAM},
     {"receive_queue_limit", "gauge", "bytes", "how much memory waiting datagrams may take",
-     offsetof(struct figures, bytes_limit), false, true},
+     offsetof(struct figures, bytes_limit), KIND_DATAGRAM},
     {"kernel_drops", "counter", "",
      "connections or datagrams that the kernel dropped, mostly at a full queue",
-     offsetof(struct figures, drops), true, true}};
+     offsetof(struct figures, drops), KIND_STREAM | KIND_DATAGRAM}};
 
 /* A listening socket tells its queue where a connection tells its window (tcp_get_info() of the kernel). */
 static void add_queue(int fd, struct figures *figures)
@@ -48,7 +57,7 @@ static void add_queue(int fd, struct figures *figures)
     figures->queue_limit += info.tcpi_sacked;
 }
 
-static void add_figures(int fd, bool datagrams, struct figures *figures)
+static void add_figures(int fd, struct figures *figures)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};
     socklen_t length = sizeof(memory);
@@ -56,7 +65,7 @@ static void add_figures(int fd, bool datagrams, struct figures *figures)
     if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0)
         return;
     figures->drops += memory[SK_MEMINFO_DROPS];
-    if (!datagrams) {
+    if (figures->kind == KIND_STREAM) {
         add_queue(fd, figures);
         return;
     }
@@ -64,22 +73,28 @@ static void add_figures(int fd, bool datagrams, struct figures *figures)
     figures->bytes_limit += memory[SK_MEMINFO_RCVBUF];
 }
 
+/* Each listener at a path has one socket. Where the kernel may not be asked there is no figure, for a wrong
+ * one is worse. */
+static struct figures figures_at_path(const struct plan_socket *socket)
+{
+    struct backlog backlog;
+
+    if (socket->type == SOCK_DGRAM || !backlog_ask(socket->fds[0], &backlog))
+        return (struct figures){0};
+    return (struct figures){.kind = KIND_PATH, .queue = backlog.waiting, .queue_limit = backlog.limit};
+}
+
 /* Of the sockets of row number ROW. */
 static struct figures figures_of(const struct plan *plan, unsigned row)
 {
     const struct plan_socket *socket = &plan->sockets[row];
-    struct figures figures = {0};
+    struct figures figures = {.kind = plan_is_datagram(plan, row) ? KIND_DATAGRAM : KIND_STREAM};
 
+    if (socket->family == AF_UNIX)
+        return figures_at_path(socket);
     for (unsigned i = 0; i < socket->fd_count; i++)
-        add_figures(socket->fds[i], plan_is_datagram(plan, row), &figures);
+        add_figures(socket->fds[i], &figures);
     return figures;
-}
-
-/* Those at a path have nothing that this could tell: who sends there waits. */
-static bool is_told(const struct plan *plan, unsigned row, const struct question *asked)
-{
-    return plan->sockets[row].family != AF_UNIX &&
-           (plan_is_datagram(plan, row) ? asked->datagrams : asked->streams);
 }
 
 static void write_row(const struct world *world, unsigned row, const struct question *asked,
@@ -110,7 +125,7 @@ void kernel_write(const struct world *world, FILE *out)
         const struct question *asked = &questions[i];
         series_family(asked->name, asked->kind, asked->unit, asked->help, out);
         for (unsigned row = 0; row < plan->socket_count; row++)
-            if (is_told(plan, row, asked))
+            if ((figures[row].kind & asked->has_it) != 0)
                 write_row(world, row, asked, &figures[row], out);
     }
 }

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from watch import wait_until
 
 CLONE_NEWNET = 0x40000000
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
+NLM_F_REQUEST, NLM_F_DUMP, NLMSG_DONE = 1, 0x300, 3
 
 
 def words():
@@ -53,6 +55,18 @@ def add_address(address, device, inside=None):
         return subprocess.run(asked, capture_output=True, text=True).stdout.startswith("local")
 
     wait_until(is_local, 5, f"a route to {address}")
+
+
+def tells_of_unix():
+    """Whether the kernel tells of sockets of AF_UNIX: asked, as sock_diag(7) says, for those in no state."""
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as asking:
+            request = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 0, 0, 0, 0, 0)
+            head = struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0)
+            asking.send(head + request)
+            return struct.unpack_from("=IH", asking.recv(4096))[1] == NLMSG_DONE
+    except OSError:
+        return False
 
 
 def sysctl(name, value):

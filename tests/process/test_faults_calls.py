@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import time
+import uuid
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -23,7 +24,11 @@ from workers import settled
 
 CONFIG = {
     "workers": 2,
-    "listen": [{**GREETING, "framing": "line"}, HELLO],
+    "listen": [
+        {**GREETING, "framing": "line"},
+        HELLO,
+        {"name": "local", "protocol": "greeting", "type": "stream", "path": f"@hellod-{uuid.uuid4()}"},
+    ],
     "limits": {"drain_timeout": 1.0},
     "log": {"access": True},  # so that workers write lines
 }
@@ -126,6 +131,8 @@ LIFE = (
     ("master", "getsockopt", "ENOMEM", "control", None),  # who asks?
     ("master", "recvfrom", "EINTR EAGAIN ECONNRESET ENOMEM", "control", None),
     ("master", "sendto", "EINTR EAGAIN EPIPE ENOMEM", "control", None),
+    ("master", "socket", f"{SHORT} EAFNOSUPPORT EPROTONOSUPPORT EACCES", "control", None),  # of netlink; here and below
+    ("master", "newfstatat", "ENOMEM", "control", None),
     ("master", "write", "EAGAIN ENOSPC EIO EPIPE", "reload", None),
     ("master", "openat", f"{SHORT} EINTR EACCES", "reload", "reload .* failed"),
     ("master", "newfstatat", "ENOMEM", "reload", None),

@@ -5,11 +5,14 @@ How the lines are shown is for helloctl and its tests.
 """
 
 import re
+import sys
 from collections import defaultdict
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+import netns
 from configs import GREETING, HELLO
 from control import parsed
 from hellodtest import TREE
@@ -19,6 +22,7 @@ from workers import killed, replaced, settled, slots, stopped
 
 LINES = {**GREETING, "framing": "line"}
 PACKETS = {"name": "more", "protocol": "greeting", "type": "stream", "address": "127.0.0.1", "port": 0, "framing": "line"}
+WITHOUT_NETLINK = [sys.executable, "-I", "-S", str(Path(__file__).with_name("without_family.py")), "AF_NETLINK"]
 BOUNDS = sorted([4 << n for n in range(19)] + [6 << n for n in range(18)])
 
 
@@ -252,6 +256,50 @@ def test_heartbeats(service):
     before = beats()
     replace(service, 0)
     assert beats()[0] >= before[0] > 0
+
+
+# ---- what waits at a path ----
+
+
+def at_a_path(folder, kind):
+    """A listener of KIND at a path."""
+    protocol = "hello" if kind == "datagram" else "greeting"
+    return {"name": kind, "protocol": protocol, "type": kind, "path": str(folder / kind)}
+
+
+KINDS = ("stream", "seqpacket", "datagram")
+QUEUES = ("listen_queue", "listen_queue_limit", "receive_queue", "receive_queue_limit", "kernel_drops")
+
+
+@pytest.mark.skipif(not netns.tells_of_unix(), reason="the kernel does not tell of sockets of AF_UNIX")
+def test_what_waits_at_a_path(folder):
+    listen = [{**at_a_path(folder, kind), **({} if kind == "datagram" else {"backlog": 9})} for kind in KINDS]
+    with Service({"listen": listen}) as service, ExitStack() as held:
+        for pid in service.workers():
+            held.enter_context(stopped(pid))
+        for kind, count in (("stream", 3), ("seqpacket", 4)):
+            for _ in range(count):
+                held.enter_context(service.connect(kind))
+        series = Series(service)
+        told = {(name, has["listener"]): value for name, has, value in series.lines["value"] if name in QUEUES}
+        assert told == {("listen_queue", "stream"): 3, ("listen_queue_limit", "stream"): 9,
+                        ("listen_queue", "seqpacket"): 4, ("listen_queue_limit", "seqpacket"): 9}  # fmt: skip
+        (address,) = {has["address"] for _, has, _ in series.lines["value"] if has.get("listener") == "stream" and "address" in has}
+        assert address == f"unix stream {folder / 'stream'}"
+
+
+def test_who_may_not_ask_leaves_it_out(folder):
+    """As for a unit whose RestrictAddressFamilies= does not have AF_NETLINK: all the rest is told."""
+    listen = [LINES, *(at_a_path(folder, kind) for kind in KINDS)]
+    with Service({"listen": listen}, wrapper=WITHOUT_NETLINK) as service:
+        before = service.mark()
+        ask(service)
+        settled(service)
+        series = Series(service)
+        told = {has["listener"] for name, has, _ in series.lines["value"] if name in QUEUES}
+        assert told == {"greeting"} and set(QUEUES) <= set(series.metrics)
+        assert series.get("connections_accepted", listener="greeting") == 1
+        assert service.mark() == before
 
 
 # ---- the manual ----
