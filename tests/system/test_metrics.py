@@ -5,8 +5,9 @@ import re
 
 import pytest
 
+import netns
 from scraped import Answer, Metrics
-from service import Service
+from service import PORT as HELLOD_PORT, Service
 from watch import wait_until
 
 PORT = 9288
@@ -92,6 +93,27 @@ def test_who_answers(service, metrics):
     assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}, status
     assert not set(status["Uid"].split()) & {"0", service.machine("id", "-u", "hellod").strip()}, status
     assert network[0] != network[1]
+
+
+LOCAL = (
+    'listen = ( { name = "local"; protocol = "greeting"; type = "stream"; path = "/run/hellod/local"; backlog = 77; },\n'
+    f'{{ name = "greeting"; protocol = "greeting"; type = "stream"; port = {HELLOD_PORT}; }} );\n'
+)
+
+
+@pytest.mark.skipif(not netns.tells_of_unix(), reason="the kernel does not tell of sockets of AF_UNIX")
+def test_what_waits_at_a_path(service):
+    """The unit does not let the service ask; the manual says what an operator adds."""
+    service.configure(LOCAL)
+    service.systemctl("start")
+    told = Metrics(service.helloctl("metrics"))
+    assert [labels["listener"] for labels, _ in told.samples["hellod_listen_queue_limit"]] == ["greeting"] * 2
+    service.drop_in("[Service]\nRestrictAddressFamilies=AF_NETLINK\n")
+    service.systemctl("restart")
+    told = Metrics(service.helloctl("metrics"))
+    assert told.one("hellod_listen_queue", listener="local", address="unix stream /run/hellod/local") == 0
+    assert told.one("hellod_listen_queue_limit", listener="local") == 77
+    assert [text for priority, text in service.journal() if priority < 5] == []
 
 
 def test_exposure(metrics):
