@@ -4,12 +4,13 @@ helloctl alone, against every kind of answer, is in test_helloctl.py.
 """
 
 import json
+import re
 import signal
 import subprocess
 
 from configs import GREETING, HELLO
 from controlled import command, helloctl
-from hellodtest import EXIT_OK
+from hellodtest import EXIT_OK, TREE
 from manners import Manners
 from reloads import Service, converse, owed
 from watch import SLOW, wait_until
@@ -50,6 +51,52 @@ def test_status_for_a_program(folder):
         assert told["listeners"] == status.listeners and told["reload"] == status.reload
         assert sorted(row["pid"] for row in told["workers"]) == service.workers()
         assert any(row["address"].endswith(name) for row in told["listeners"])
+
+
+def objects(told):
+    """The objects in what --json has TOLD, by the member that they are in."""
+    return {name: value if isinstance(value, list) else [value] for name, value in told.items()}
+
+
+def documented():
+    """The names of THE JSON FORM in helloctl(8), by the member that they are in."""
+    section = (TREE / "man" / "helloctl.8").read_text(encoding="utf-8").partition("\n.Sh THE JSON FORM\n")[2].partition("\n.Sh ")[0]
+    found = {}
+    for members, text in re.findall(r"^\.It Li (.*)\n((?:(?!\.It ).*\n)*)", section, re.M):
+        found.update({member: set(re.findall(r"^\.Li (\w+)", text, re.M)) for member in members.split(" , ")})
+    return found
+
+
+# What programs may rely on. Nothing is ever taken away here, and no type is changed.
+STABLE = {
+    "service": {"version": str, "pid": int, "state": str, "generation": int, "uptime_ms": int, "workers": int, "ready": int,
+                "connections": int, "answers": int, "log_level": str, "config": str, "healthy": bool},
+    "reload": {"number": int, "result": str, "age_ms": int, "reason": str},
+    "listeners": {"name": str, "protocol": str, "type": str, "address": str, "passed": bool},
+    "workers": {"generation": int, "slot": int, "pid": int, "state": str, "connections": int, "answers": int, "drops": int,
+                "cpu_ms": int, "age_ms": int},
+    "counters": {"accepted": int, "closed_end": int, "messages": int, "datagrams": int, "drop_text": int, "refused_full": int},
+    "metrics": {"name": str, "kind": str, "unit": str, "help": str},
+    "values": {"name": str, "value": int},
+    "buckets": {"name": str, "value": int},
+    "sums": {"name": str, "value": int},
+}  # fmt: skip
+
+
+def test_json_form_is_as_documented_and_stays():
+    with Service(SERVES) as service:
+        told = objects(json.loads(ctl(service, "status", "--json").stdout))
+        labels = {"listener", "protocol", "type", "address", "cause", "rule", "result", "generation", "slot", "worker"}
+        assert set(told) == set(documented()) == set(STABLE)
+        for member, names in documented().items():
+            assert told[member], member
+            there = set().union(*told[member])
+            if member in ("buckets", "sums"):
+                assert there - labels <= {"name", "le", "value"}
+            elif member != "counters":
+                assert there - (labels if member == "values" else set()) == names, member
+            for name, kind in STABLE[member].items():
+                assert all(type(one[name]) is kind for one in told[member]), (member, name)
 
 
 def test_socket_of_the_runtime_directory():
