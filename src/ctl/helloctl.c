@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/descriptors.h"
 #include "ctl/ask.h"
+#include "ctl/fit.h"
 #include "ctl/json.h"
 #include "ctl/metrics.h"
 #include "ctl/serve.h"
+#include "ctl/terminal.h"
 #include "ctl/text.h"
 #include "ctl/top.h"
 
@@ -79,6 +82,19 @@ static enum ask_exit get_status(const struct options *options, struct status *st
     return result;
 }
 
+/* What is no terminal has no end of rows. */
+static void show_status(const struct status *status)
+{
+    unsigned rows, columns;
+
+    if (isatty(STDOUT_FILENO) != 1) {
+        text_status(stdout, status);
+        return;
+    }
+    terminal_size(&rows, &columns);
+    fit_status(stdout, status, rows - 1, columns); /* the shell's prompt has the last one */
+}
+
 static enum ask_exit run_status(const struct options *options)
 {
     struct status status;
@@ -86,7 +102,10 @@ static enum ask_exit run_status(const struct options *options)
 
     if (result != ASK_DONE)
         return result;
-    (options->json ? json_status : text_status)(stdout, &status);
+    if (options->json)
+        json_status(stdout, &status);
+    else
+        show_status(&status);
     status_free(&status);
     return ASK_DONE;
 }

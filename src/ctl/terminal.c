@@ -115,7 +115,7 @@ void terminal_size(unsigned *rows, unsigned *columns)
 {
     struct winsize size = {0};
 
-    ioctl(terminal.fd, TIOCGWINSZ, &size);
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     *rows = size.ws_row > 0 ? size.ws_row : 24;
     *columns = size.ws_col > 0 ? size.ws_col : 80;
 }

@@ -17,7 +17,8 @@ void terminal_leave(void);
 /* True when a signal has asked the program to end. */
 bool terminal_ended(void);
 
-/* The size in ROWS and COLUMNS, 24 and 80 if the terminal does not know. */
+/* The size of standard output in ROWS and COLUMNS, 24 and 80 if it does not know; whether it was taken over
+ * or not. */
 void terminal_size(unsigned *rows, unsigned *columns);
 
 /* Waits as poll(2) does, at most TIMEOUT_MS; a signal ends the wait. */

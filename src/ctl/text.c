@@ -159,26 +159,58 @@ static char *cell(const struct quote_line *line, print_cell *print)
     return fclose(out) == 0 ? text : NULL;
 }
 
-/* Writes what PRINT makes of the lines of WORD, in two columns where two fit beside each other. */
-static void print_cells(FILE *out, const struct status *status, const char *word, print_cell *print)
-{
-    const struct quote_line *line;
-    size_t at = 0;
+/* Cells, two of them on a line where they fit beside each other. */
+struct columns {
+    FILE *out;
+    size_t at;
+};
 
-    for (unsigned i = 0; (line = status_next(status, word, &i)) != NULL;) {
-        char *text = cell(line, print);
-        if (text == NULL)
-            return;
-        size_t length = width(text);
-        bool beside = at > 0 && at < HALF && length + INDENT < HALF;
-        if (at > 0 && !beside)
-            fputc('\n', out);
-        fprintf(out, "%*s%s", (int) (beside ? HALF + INDENT - at : INDENT), "", text);
-        at = beside ? COLUMNS : INDENT + length;
-        free(text);
-    }
-    if (at > 0)
-        fputc('\n', out);
+/* Adds what PRINT makes of LINE. */
+static void add_cell(struct columns *columns, const struct quote_line *line, print_cell *print)
+{
+    char *text = cell(line, print);
+    size_t at = columns->at;
+
+    if (text == NULL)
+        return;
+    size_t length = width(text);
+    bool beside = at > 0 && at < HALF && length + INDENT < HALF;
+    if (at > 0 && !beside)
+        fputc('\n', columns->out);
+    fprintf(columns->out, "%*s%s", (int) (beside ? HALF + INDENT - at : INDENT), "", text);
+    columns->at = beside ? COLUMNS : INDENT + length;
+    free(text);
+}
+
+static void end_cells(struct columns *columns)
+{
+    if (columns->at > 0)
+        fputc('\n', columns->out);
+}
+
+static void list_listeners(FILE *out, const struct status *status)
+{
+    struct columns columns = {.out = out};
+    const struct quote_line *line;
+
+    fputs("listeners\n", out);
+    for (unsigned i = 0; (line = status_next(status, "listener", &i)) != NULL;)
+        add_cell(&columns, line, print_listener);
+    end_cells(&columns);
+}
+
+/* Those that do not serve come first: there may be too many to look at all. */
+static void list_workers(FILE *out, const struct status *status)
+{
+    struct columns columns = {.out = out};
+    const struct quote_line *line;
+
+    fputs("workers: number, pid, state, connections/answers\n", out);
+    for (int ready = 0; ready <= 1; ready++)
+        for (unsigned i = 0; (line = status_next(status, "worker", &i)) != NULL;)
+            if ((strcmp(status_text(line, "state"), "ready") == 0) == ready)
+                add_cell(&columns, line, print_worker);
+    end_cells(&columns);
 }
 
 /* Of what a dry run would have dropped, its help says so. */
@@ -236,15 +268,25 @@ void text_reload(FILE *out, const struct status *status)
     fputc('\n', out);
 }
 
-void text_status(FILE *out, const struct status *status)
+static void print_head(FILE *out, const struct status *status)
 {
     text_health(out, status);
     print_service(out, status);
     print_delays(out, status);
-    fputs("listeners\n", out);
-    print_cells(out, status, "listener", print_listener);
-    fputs("workers: number, pid, state, connections/answers\n", out);
-    print_cells(out, status, "worker", print_worker);
-    print_refusals(out, status);
-    text_reload(out, status);
+}
+
+void text_part(FILE *out, const struct status *status, enum text_part part)
+{
+    static void (*const prints[TEXT_PARTS])(FILE * out, const struct status *status) = {
+        [TEXT_HEAD] = print_head,         [TEXT_LISTENERS] = list_listeners, [TEXT_WORKERS] = list_workers,
+        [TEXT_REFUSALS] = print_refusals, [TEXT_RELOAD] = text_reload,
+    };
+
+    prints[part](out, status);
+}
+
+void text_status(FILE *out, const struct status *status)
+{
+    for (enum text_part part = 0; part < TEXT_PARTS; part++)
+        text_part(out, status, part);
 }

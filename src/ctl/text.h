@@ -7,7 +7,19 @@
 
 #include "ctl/status.h"
 
-/* Writes STATUS to OUT; nothing in it can do harm to a terminal. */
+enum text_part { /* from top to bottom */
+    TEXT_HEAD,
+    TEXT_LISTENERS,
+    TEXT_WORKERS,
+    TEXT_REFUSALS,
+    TEXT_RELOAD,
+    TEXT_PARTS
+};
+
+/* Writes whole lines about that PART of STATUS to OUT; nothing in it can do harm to a terminal. */
+void text_part(FILE *out, const struct status *status, enum text_part part);
+
+/* Writes all parts of STATUS to OUT. */
 void text_status(FILE *out, const struct status *status);
 
 /* Writes the line about the service's health to OUT. */

@@ -149,9 +149,12 @@ class Screen:
             if self._row >= self._size[0]:
                 self.trouble = "the screen scrolled"
         else:
+            if self._column >= self._size[1]:
+                self._write(b"\r")
+                self._write(b"\n")
             row = self._rows[self._row]
             row.extend(" " * (self._column + 1 - len(row)))
             row[self._column] = character.decode()
             self._column += 1
-            if self._column >= self._size[1]:
+            if self._column >= self._size[1] and "wrap" not in self.modes:
                 self.trouble = "a line reached the last column"

@@ -14,6 +14,7 @@ import pytest
 
 from controlled import Control, RELOAD, SERVICE, command, counter, helloctl, histogram, listener, quoted, status, worker
 from hellodtest import EXIT_OK, EXIT_OTHER, EXIT_USAGE
+from screen import Screen
 from watch import SLOW, seeded, wait_until
 
 EXIT_NOBODY, EXIT_TOO_LATE, EXIT_STRANGE = 69, 75, 76
@@ -91,7 +92,7 @@ def test_status_text(folder):
         " greeting: tcp 0.0.0.0:3288              greeting: tcp [::]:3288",
         " hello: udp 0.0.0.0:3288 (passed)",
         "workers: number, pid, state, connections/answers",
-        "   0.0    4000 ready        2/70           0.1    4001 draining     3/7",
+        "   0.1    4001 draining     3/7            0.0    4000 ready        2/70",
         "refused or dropped so far",
         "         4  connections refused: the worker had as many as it may have",
         "       123  datagrams dropped: not text",
@@ -149,6 +150,47 @@ def test_status_fits_a_small_terminal(folder, count):
     lines = ask(folder, status(*workers, *listeners, *reasons, times)).stdout.decode().splitlines()
     assert len(lines) <= 23 and max(map(len, lines)) <= 80
     assert sum(line.count("4194304") for line in lines) == count
+
+
+def crowded(workers, names):
+    """The status of many workers, two of which do not serve, and of listeners with two sockets each; much was refused."""
+    rows = [worker(slot, state="starting" if slot in (40, 60) else "ready") for slot in range(workers)]
+    sockets = [listener(f"name{n}", f"tcp {host}:{3300 + n}") for n in range(names) for host in ("0.0.0.0", "[::]")]
+    reasons = [counter(f"drop_{n}", n + 1, f"datagrams dropped: reason {n}") for n in range(14)]
+    reason = "/etc/hellod/hellod.conf:7: " + "x" * 100  # a line of the terminal and a half
+    failed = f'reload number=4 result="failed" age_ms=1000 reason="{reason}"\n'
+    return status(*rows, *sockets, *reasons, histogram("answer_time", (4, 1), (None, 1)), reload=failed)
+
+
+def on_screen(folder, answer, rows):
+    with Control(folder, answer) as control, Screen(command("-s", control.path, "status"), rows) as screen:
+        screen.wait_for("^reload 4: failed")
+        assert screen.wait_end() == EXIT_OK
+        screen.wait_for("^  /etc/hellod/hellod.conf:7: x")
+        return screen.rows()
+
+
+LEFT_OUT = re.compile(r" and (\d+) more lines, which this screen has no room for")
+
+
+def test_status_of_many_fits_a_screen_of_24_rows(folder):
+    """Screen asserts that nothing has scrolled away."""
+    rows = on_screen(folder, crowded(64, 10), 24)
+    assert rows[0].startswith("hellod 0.1.0 is healthy") and rows[4] == "listeners"
+    # What is to be looked at is there.
+    assert sum(" starting " in row for row in rows) == 1 and "0.40 " in rows[8] and "0.60 " in rows[8]
+    assert sum("datagrams dropped: reason" in row for row in rows) == 8
+    assert [int(found[1]) for row in rows if (found := LEFT_OUT.fullmatch(row))] == [9, 31, 6]
+
+
+def test_status_of_many_has_the_room_there_is(folder):
+    rows = on_screen(folder, crowded(64, 10), 40)
+    (left,) = [int(found[1]) for row in rows if (found := LEFT_OUT.fullmatch(row))]
+    assert sum(" ready " in row or " starting " in row for row in rows) == 32 - left
+    assert sum("tcp [::]:" in row for row in rows) == 10
+    # Where there is no screen there is no end of rows.
+    lines = ask(folder, crowded(64, 10)).stdout.decode().splitlines()
+    assert not any(LEFT_OUT.fullmatch(line) for line in lines) and sum(" ready " in line for line in lines) == 31
 
 
 def test_a_newer_service_may_say_more(folder):
