@@ -11,16 +11,6 @@
 #include "worker/sources.h"
 #include "worker/stream.h"
 
-/* In the words of old. */
-static void tell_accepted(const struct worker *worker, unsigned socket, const struct addr_peer *peer)
-{
-    const struct fields about = {.listener = service_of(worker, socket)->name, .peer = peer};
-    char text[ADDR_TEXT_MAX];
-
-    log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "Accept new connection from %s",
-              addr_peer_text(peer, text));
-}
-
 static void refuse(struct worker *worker, unsigned socket, int fd, enum counter cause, const char *sentence)
 {
     tally_add(tally_of(worker, service_of(worker, socket)), cause, 1);
@@ -91,8 +81,6 @@ void admit_connection(struct worker *worker, unsigned socket, int fd, const stru
         refuse_offender(worker, socket, fd);
         return;
     }
-    if (plan->access_log)
-        tell_accepted(worker, socket, peer);
     if (worker_is_full(worker) && (silent = stream_silent(worker)) == NULL) {
         tell_full(worker, socket, peer);
         refuse(worker, socket, fd, COUNTER_refused_full, SENTENCE_FULL);

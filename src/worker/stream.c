@@ -162,6 +162,16 @@ static bool greet(struct worker *worker, const struct plan_service *service, int
     return true;
 }
 
+/* In the words of old, as is the line at its end. Who is refused has neither. */
+static void log_accept(const struct plan_service *service, const struct addr_peer *peer)
+{
+    const struct fields about = {.listener = service->name, .peer = peer};
+    char text[ADDR_TEXT_MAX];
+
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "Accept new connection from %s",
+              addr_peer_text(peer, text));
+}
+
 void stream_open(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer, bool counted)
 {
     const struct plan_service *service = service_of(worker, socket);
@@ -181,6 +191,8 @@ void stream_open(struct worker *worker, unsigned socket, int fd, const struct ad
     conn->flags = CONN_ADMITTED | (counted ? CONN_COUNTED : 0);
     tally_add(tally, COUNTER_accepted, 1);
     connection_set_live(worker, worker->live + 1);
+    if (worker->plan->access_log)
+        log_accept(service, peer);
     probe_accept(service->name, fd, peer);
     if (!greet(worker, service, fd))
         connection_close(worker, conn, COUNTER_closed_reset);

@@ -94,7 +94,7 @@ def test_who_comes_too_often(journal):
 def test_who_finds_no_place(journal):
     slow = {**GREETING, "delay": 60.0}  # whoever is owed an answer keeps the place
     limits = {"connections": 1, "drain_timeout": 1.0}
-    with Journaled(journal, {"workers": 1, "listen": [slow], "limits": limits}) as daemon:
+    with Journaled(journal, {"workers": 1, "listen": [slow], "limits": limits}, options=["-v"]) as daemon:
         with owed(daemon, "greeting"):
             for _ in range(3):
                 with daemon.connect() as client:
@@ -105,6 +105,8 @@ def test_who_finds_no_place(journal):
         daemon.stop()
     journal.read()
     assert len(journal.find("is full")) == 1
+    # Only who was let in has the two lines of log.access.
+    assert len(journal.find("^Accept new connection ")) == len(journal.find("^Connection .* closed")) == 1
 
 
 def test_who_offends(journal):
