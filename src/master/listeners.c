@@ -60,7 +60,8 @@ static void close_unwanted(struct held *held)
 {
     char text[WANTED_TEXT_MAX];
 
-    log_info("listener %s: %s closed", held->name, in_words(held, text));
+    log_event(LOG_LEVEL_INFO, EVENT_NONE, &(struct fields){.listener = held->name}, "listener %s: %s closed",
+              held->name, in_words(held, text));
     close_one(held, false);
 }
 
@@ -229,12 +230,13 @@ static void announce(const struct listeners *listeners, const struct listeners *
         if ((last != NULL && compare_places(last, held) == 0) ||
             (before != NULL && held_has(&before->held, held->fd)))
             continue;
+        const struct fields about = {.listener = name};
         in_words(held, text);
         if (held->origin == HELD_BOUND)
-            log_info("listener %s: %s", name, text);
+            log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "listener %s: %s", name, text);
         else
-            log_info("listener %s: %s (%s as descriptor %d)", name, text,
-                     held->origin == HELD_PASSED ? "passed" : "stored", held->fd);
+            log_event(LOG_LEVEL_INFO, EVENT_NONE, &about, "listener %s: %s (%s as descriptor %d)", name, text,
+                      held->origin == HELD_PASSED ? "passed" : "stored", held->fd);
     }
 }
 

@@ -144,5 +144,6 @@ class Journaled(Hellod):
             self.__exit__(type(error))
             raise
         # The library finds there where the listeners are.
-        self.lines += [(time.monotonic(), line.partition(">")[2]) for line in self._journal.lines]
+        texts = [one["MESSAGE"] for one in self._journal.entries if "LISTENER" in one]
+        self.lines += [(time.monotonic(), text) for text in texts]
         return self

@@ -8,7 +8,9 @@ import signal
 import pytest
 
 from catalog import catalog
-from configs import GREETING, HELLO
+from configs import GREETING, HELLO, write_config
+from control import Control
+from hellodtest import EXIT_OK
 from journal import Journal, Journaled
 from reloads import owed
 from rude import FULL, SOURCE, TOO_LONG
@@ -54,6 +56,15 @@ def test_access_lines_have_fields(journal):
             assert about(entry, "PRIORITY", "CAUSE", "MESSAGE_ID") == ("6", cause, None)
         daemon.stop()
     assert not [line for line in journal.lines if "127.0.0.1:" + port in line]
+
+
+def test_lines_about_a_listener_are_found_by_its_name(journal):
+    with Journaled(journal, ONE_WORKER) as daemon:
+        assert [one["LISTENER"] for one in journal.find("^listener ")] == ["greeting", "hello"]
+        write_config(daemon.directory, {**ONE_WORKER, "listen": [GREETING]})
+        daemon.signal(signal.SIGHUP)
+        assert journal.wait("^listener hello: udp .* closed$")["LISTENER"] == "hello"
+        daemon.stop()
 
 
 def test_deaths_and_reloads(journal):
