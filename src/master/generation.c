@@ -183,12 +183,13 @@ static void mourn(struct slot *slot, const char *how, uint64_t lived_ms)
     const struct fields about = {.worker = &worker};
     uint64_t delay_ms = respawn_after(&slot->respawn, clock_ms(), lived_ms);
 
-    if (generation->state == GENERATION_DRAINING)
+    if (generation->state == GENERATION_DRAINING && !slot->crashed)
         log_debug("worker %u of generation %u (pid %d) %s", slot->number, slot->generation, (int) slot->pid,
                   how);
-    else if (generation->state == GENERATION_STARTING && !generation->first)
-        log_warning("worker %u of generation %u (pid %d) %s", slot->number, slot->generation, (int) slot->pid,
-                    how);
+    else if (generation->state == GENERATION_DRAINING ||
+             (generation->state == GENERATION_STARTING && !generation->first))
+        log_event(LOG_LEVEL_WARNING, EVENT_WORKER_LOST, &about, "worker %u of generation %u (pid %d) %s",
+                  slot->number, slot->generation, (int) slot->pid, how);
     else
         log_event(LOG_LEVEL_WARNING, EVENT_WORKER_DIED, &about,
                   "worker %u (pid %d) %s after %llu ms; the next one starts %s", slot->number,

@@ -124,6 +124,7 @@ static int on_death(sd_event_source *source, const siginfo_t *info, void *userda
     (void) source;
     hear(slot); /* its last words */
     describe(info, how, sizeof(how));
+    slot->crashed = info->si_code != CLD_EXITED && !slot->killed;
     probe_worker_end(slot->pid, slot->number, slot->generation, how);
     empty(slot);
     slot->events->died(slot, how, clock_ms() - slot->started_ms);
@@ -169,7 +170,7 @@ static void enter(struct slot *slot, pid_t pid, int link)
     slot->link = link;
     slot->state = SLOT_STARTING;
     slot->stuck = (struct stuck){0};
-    slot->broke_out = false;
+    slot->broke_out = slot->killed = false;
     slot->started_ms = clock_ms();
     probe_worker_start(pid, slot->number, slot->generation);
     scoreboard_enter(slot->plan->scoreboard, slot->generation, slot->number, pid);
@@ -230,10 +231,12 @@ void slot_abandon(struct slot *slot)
         leave(slot);
 }
 
-void slot_kill(const struct slot *slot)
+void slot_kill(struct slot *slot)
 {
-    if (slot->state != SLOT_EMPTY)
-        kill(slot->pid, SIGKILL);
+    if (slot->state == SLOT_EMPTY)
+        return;
+    kill(slot->pid, SIGKILL);
+    slot->killed = true;
 }
 
 /* A worker that dies while a debugger or tracer has it cannot be waited for until that lets go, and by then

@@ -49,6 +49,8 @@ struct slot {
     struct respawn respawn;
     bool broke_out; /* its worker has told of a call that its sandbox forbids */
     bool tried;     /* a worker was forked into it, or could not be */
+    bool killed;    /* its worker was killed from here */
+    bool crashed;   /* the last one was killed, but not from here */
     struct stuck stuck;
 };
 
@@ -72,7 +74,7 @@ void slot_tell(const struct slot *slot, enum link_word word, uint32_t value);
 void slot_abandon(struct slot *slot);
 
 /* Kills the worker, if there is one. */
-void slot_kill(const struct slot *slot);
+void slot_kill(struct slot *slot);
 
 /* Notices a worker whose death nobody told of. Returns whether there was one; the slot is then empty. */
 bool slot_find_dead(struct slot *slot);

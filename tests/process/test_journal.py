@@ -14,6 +14,7 @@ from hellodtest import EXIT_OK
 from journal import Journal, Journaled
 from reloads import owed
 from rude import FULL, SOURCE, TOO_LONG
+from watch import wait_until
 from workers import killed, settled
 
 IDS = {entry.subject: message_id for message_id, entry in catalog().items()}
@@ -78,6 +79,23 @@ def test_deaths_and_reloads(journal):
         assert subject(journal.wait("^reload 1 done")) == "hellod has taken up its new configuration"
         daemon.stop()
     assert subject(journal.wait("^Terminated: finishing ")) == "hellod has begun to stop"
+
+
+def test_deaths_of_those_who_do_not_serve(journal):
+    """Who is to finish is missed by its clients if it crashes; that it ends is nothing to write home about."""
+    slow = {**ONE_WORKER, "workers": 2, "listen": [{**GREETING, "delay": 60.0}], "limits": {"drain_timeout": 60.0}}
+    with Journaled(journal, slow) as daemon, owed(daemon, "greeting"):
+        before = set(daemon.workers())
+        daemon.signal(signal.SIGHUP)
+        journal.wait("^reload 1 done")
+        (victim,) = wait_until(lambda: (left := before & set(daemon.workers())) and len(left) == 1 and left, 10, daemon.log)
+        killed(victim)
+        entry = journal.wait("^worker [01] of generation 0 .* was killed by signal 9", WORKER_PID=str(victim))
+        assert subject(entry) == "A worker of hellod has died and is not replaced"
+        assert about(entry, "GENERATION", "PRIORITY") == ("0", "4")
+        daemon.stop()
+    journal.read()
+    assert len(journal.find("of generation 0 ")) == 1
 
 
 def counting(**more):
