@@ -11,6 +11,7 @@ const char *event_id(enum event event)
                                       [EVENT_STOPPING] = "a002a9a0f4914335a44079a80e77e71a",
                                       [EVENT_RELOADED] = "298b413998a94888ae5af1625e298cc8",
                                       [EVENT_RELOAD_FAILED] = "9c28fb321e2145278e53949008c9d5e8",
+                                      [EVENT_LOG_LEVEL] = "c5bb2157af8c46e58de1ea615425c120",
                                       [EVENT_WORKER_DIED] = "87e954fcbaac46358b045756f913225f",
                                       [EVENT_WORKER_LOST] = "4a31a86bb1ec441389643f931bcee828",
                                       [EVENT_WORKER_STUCK] = "d65c9cc218b54d4fa8726060b9a11fd4",

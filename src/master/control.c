@@ -105,7 +105,7 @@ static void obey(struct control_client *client, const struct request *request, F
         control->events->stop(control->owner, &client->peer);
         break;
     case REQUEST_LOG_LEVEL:
-        control->events->set_log_level(control->owner, request->level);
+        control->events->set_log_level(control->owner, request->level, &client->peer);
         break;
     case REQUEST_HELP:
         request_help(out);

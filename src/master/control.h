@@ -38,7 +38,7 @@ struct control_events {
     uint64_t (*reload)(void *owner, const struct ucred *who);
     /* Begins to stop; asked again: insists. */
     void (*stop)(void *owner, const struct ucred *who);
-    void (*set_log_level)(void *owner, enum log_level level);
+    void (*set_log_level)(void *owner, enum log_level level, const struct ucred *who);
 };
 
 struct control;

@@ -178,10 +178,16 @@ static void on_control_stop(void *owner, const struct ucred *asker)
     stop(owner, why);
 }
 
-static void on_control_log_level(void *owner, enum log_level level)
+/* Who finds lines missing finds out why, whatever the levels before and after. */
+static void on_control_log_level(void *owner, enum log_level level, const struct ucred *asker)
 {
     const struct master *master = owner;
+    char text[RELOAD_ASKER_MAX];
 
+    describe_asker(asker, text);
+    log_set_level(LOG_LEVEL_NOTICE);
+    log_event(LOG_LEVEL_NOTICE, EVENT_LOG_LEVEL, NULL, "log level %s, asked for by %s", log_level_name(level),
+              text);
     log_set_level(level);
     pool_tell(master->pool, LINK_LEVEL, level);
 }

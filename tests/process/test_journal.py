@@ -2,6 +2,7 @@
 full or dead holds nobody up, loses lines only when it must, and hears how many.
 """
 
+import os
 import re
 import signal
 
@@ -96,6 +97,28 @@ def test_deaths_of_those_who_do_not_serve(journal):
         daemon.stop()
     journal.read()
     assert len(journal.find("of generation 0 ")) == 1
+
+
+def ordered(entry):
+    """Who asked, as a line ends with it."""
+    return re.search(r"asked for by uid (\d+) \(pid (\d+)\)$", entry["MESSAGE"]).groups() == (str(os.getuid()), str(os.getpid()))
+
+
+def test_orders(journal, folder):
+    with Journaled(journal, {**ONE_WORKER, "control": str(folder / "control")}) as daemon:
+        with Control(folder / "control") as control:
+            # What makes others quiet is told itself.
+            for level in ("err", "warning"):
+                control.done(f"log-level {level}")
+                entry = journal.wait(f"^log level {level}, ")
+                assert ordered(entry) and about(entry, "PRIORITY") == ("5",)
+                assert subject(entry) == "hellod has another log level"
+            for _ in range(2):  # the first one brings the lines back
+                control.done("reload")
+        entry = journal.wait("^reload 2, ")
+        assert ordered(entry) and subject(entry) == "hellod is about to take up its configuration again"
+        assert not journal.find("^reload 1, ")
+        daemon.stop()
 
 
 def counting(**more):

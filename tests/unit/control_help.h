@@ -58,11 +58,12 @@ static void on_stop(void *owner, const struct ucred *who)
     master.who = *who;
 }
 
-static void on_set_log_level(void *owner, enum log_level level)
+static void on_set_log_level(void *owner, enum log_level level, const struct ucred *who)
 {
     assert_ptr_equal(owner, &master);
     master.levels++;
     master.level = level;
+    master.who = *who;
 }
 
 /* A control that listens nowhere yet, and a folder. */
