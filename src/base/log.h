@@ -86,11 +86,10 @@ void log_error_lines(const char *text);
  * telling others why the process ends. */
 const char *log_last_error(void);
 
-#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_notice(...)  log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
-#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+/* What is in between, a warning or a notice, is an event. */
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* For lines that a peer or a shortage can cause again and again. Zero it before first use. */
 struct log_limit {

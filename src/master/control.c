@@ -216,7 +216,7 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 static void pause_accepting(struct control *control, int error)
 {
     if (log_allowed(&control->limit, clock_ms()))
-        log_warning("control socket: accept: %s", strerror(error));
+        log_event(LOG_LEVEL_WARNING, EVENT_MASTER_SHORT, NULL, "control socket: accept: %s", strerror(error));
     if (sd_event_source_set_time_relative(control->pause, UINT64_C(1000) * PAUSE_MS) >= 0 &&
         sd_event_source_set_enabled(control->pause, SD_EVENT_ONESHOT) >= 0)
         sd_event_source_set_enabled(control->listening.io, SD_EVENT_OFF);

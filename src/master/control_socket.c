@@ -63,8 +63,9 @@ static int complain_unbound(const struct config *config, int error)
     char where[512];
 
     if (!config_is_set(config, "control")) {
-        log_notice("control socket: %s cannot be had (%s), so there is none", config->control,
-                   strerror(error));
+        log_event(LOG_LEVEL_NOTICE, EVENT_NO_CONTROL, NULL,
+                  "control socket: %s cannot be had (%s), so there is none", config->control,
+                  strerror(error));
         return 0;
     }
     log_error("control = \"%s\" (%s): %s", config->control,

@@ -110,7 +110,7 @@ static void stop(struct master *master, const char *why)
     uint32_t drain_ms = world_of(master)->prepared.plan.limits.drain_ms;
 
     if (master->stopping) {
-        log_notice("%s again: ending at once", why);
+        log_event(LOG_LEVEL_NOTICE, EVENT_CUT_SHORT, NULL, "%s again: ending at once", why);
         pool_kill(master->pool);
         return;
     }

@@ -180,9 +180,10 @@ static int open_missing(struct held_list *held, const struct config *config, con
     else if (open_in_time(held, config, wanted, number, needed - wanted->own, until_ms) == 0)
         return 0;
     if (wanted->optional && family_is_missing(errno)) {
-        log_notice("listener %s does without %s: this host does not have it",
-                   config->listeners[wanted->listener].name,
-                   wanted->binding.address.ss_family == AF_INET6 ? "IPv6" : "IPv4");
+        const char *name = config->listeners[wanted->listener].name;
+        log_event(LOG_LEVEL_NOTICE, EVENT_NO_FAMILY, &(struct fields){.listener = name},
+                  "listener %s does without %s: this host does not have it", name,
+                  wanted->binding.address.ss_family == AF_INET6 ? "IPv6" : "IPv4");
         return 0;
     }
     complain_unbound(config, wanted, errno);

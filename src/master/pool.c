@@ -134,8 +134,8 @@ void pool_hurry(struct pool *pool)
     }
     if (oldest == NULL)
         return;
-    log_notice("generation %u is ended at once: there are %d already", oldest->number,
-               SCOREBOARD_GENERATIONS);
+    log_event(LOG_LEVEL_NOTICE, EVENT_CUT_SHORT, NULL, "generation %u is ended at once: there are %d already",
+              oldest->number, SCOREBOARD_GENERATIONS);
     generation_drain(oldest, LINK_DRAIN, 0);
 }
 

@@ -138,7 +138,8 @@ static void begin(struct reload *reload)
     reload->pending = false;
     reload->number++;
     reload->result = RELOAD_RUNNING;
-    log_notice("reload %llu, asked for by %s", (unsigned long long) reload->number, reload->asker);
+    log_event(LOG_LEVEL_NOTICE, EVENT_RELOADING, NULL, "reload %llu, asked for by %s",
+              (unsigned long long) reload->number, reload->asker);
     probe_reload(reload->number, "begun");
     reload->events.begun(reload->owner);
     reload->errors = open_memstream(&reload->text, &reload->length);

@@ -158,7 +158,7 @@ void series_write(const struct scoreboard *scoreboard, FILE *out)
     struct series *series = calloc(1, sizeof(*series));
 
     if (series == NULL) {
-        log_warning("metrics: out of memory");
+        log_event(LOG_LEVEL_WARNING, EVENT_MASTER_SHORT, NULL, "metrics: out of memory");
         return;
     }
     series->out = out;

@@ -83,7 +83,8 @@ void store_adopt(int fd)
     struct store_record *records = read_ledger(fd, &count);
 
     if (records == NULL) {
-        log_warning("the list of stored sockets cannot be read: they are taken for those of a socket unit");
+        log_event(LOG_LEVEL_WARNING, EVENT_NOT_STORED, NULL,
+                  "the list of stored sockets cannot be read: they are taken for those of a socket unit");
         close(fd);
         return;
     }

@@ -110,7 +110,8 @@ static void link_event(struct worker *worker)
         return;
     /* The master is gone. Its end of the link would be reported for ever. */
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->place.link, NULL);
-    log_notice("worker %u has lost its master, finishes and goes", worker->place.slot);
+    log_event(LOG_LEVEL_WARNING, EVENT_MASTER_LOST, NULL, "worker %u has lost its master, finishes and goes",
+              worker->place.slot);
     begin_drain(worker, worker->plan->limits.drain_ms, false);
 }
 

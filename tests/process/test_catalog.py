@@ -48,6 +48,14 @@ def test_every_event_is_logged(table):
         assert re.search(rf"\b(log_event|log_to_journal)\(\w+,\s*{event},", sources), event
 
 
+def test_each_warning_and_notice_is_an_event():
+    """So that whatever an operator should see can be looked up. An error is one, too, or is the reason of one."""
+    rooms = ("master", "worker")
+    for path in [TREE / "src" / "hellod.c", *(it for room in rooms for it in (TREE / "src" / room).glob("*.c"))]:
+        said = path.read_text(encoding="utf-8")
+        assert not re.search(r"\blog_line\(|\blog_event\(LOG_LEVEL_(WARNING|NOTICE|ERROR),\s*EVENT_NONE", said), path
+
+
 @pytest.mark.parametrize("message_id", catalog())
 def test_entries(message_id):
     entry = catalog()[message_id]

@@ -121,6 +121,32 @@ def test_orders(journal, folder):
         daemon.stop()
 
 
+def test_without_a_control_socket(journal, folder):
+    journal.how["env"]["RUNTIME_DIRECTORY"] = str(folder / "nowhere")
+    with Journaled(journal, {**ONE_WORKER, "control": None}):
+        assert subject(journal.wait("^control socket: .* cannot be had")) == "hellod has no control socket"
+
+
+def test_who_is_cut_off(journal):
+    with Journaled(journal, {"workers": 1, "listen": [{**GREETING, "delay": 60.0}]}) as daemon:
+        with owed(daemon, "greeting"):
+            daemon.signal(signal.SIGTERM)
+            journal.wait("^Terminated: finishing 1 ")
+            daemon.signal(signal.SIGTERM)
+            entry = journal.wait("^Terminated again")
+            assert subject(entry) == "hellod does not wait for its clients any longer"
+        assert daemon.wait() == EXIT_OK
+
+
+def test_workers_without_a_master(journal):
+    with Journaled(journal, ONE_WORKER) as daemon:
+        (worker,) = daemon.workers()
+        killed(daemon.pid)
+        entry = journal.wait("^worker 0 has lost its master", WORKER_PID=str(worker))
+        assert about(entry, "PRIORITY", "SLOT") == ("4", "0")
+        assert subject(entry) == "The master process of hellod is gone"
+
+
 def counting(**more):
     """A config in which loopback is like any other place."""
     return {**ONE_WORKER, "exempt": [], **more}

@@ -69,8 +69,8 @@ static void test_pipe(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     log_to(ends[1]);
     log_error("one %d", 1);
-    log_warning("two %s", "times");
-    log_notice("three");
+    log_line(LOG_LEVEL_WARNING, "two %s", "times");
+    log_line(LOG_LEVEL_NOTICE, "three");
     log_info("four");
     log_debug("five");
     assert_string_equal(read_all(ends[0]), "<3>one 1\n<4>two times\n<5>three\n<6>four\n");
@@ -78,7 +78,7 @@ static void test_pipe(void **state)
     log_debug("five");
     assert_string_equal(read_all(ends[0]), "<7>five\n");
     log_set_level(LOG_LEVEL_ERROR);
-    log_warning("six");
+    log_line(LOG_LEVEL_WARNING, "six");
     log_error("seven");
     assert_string_equal(read_all(ends[0]), "<3>seven\n");
     assert_int_equal(losses, 0);
@@ -310,12 +310,12 @@ static void test_last_error(void **state)
     assert_string_equal(log_last_error(), "");
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     log_to(ends[1]);
-    log_warning("zero");
+    log_line(LOG_LEVEL_WARNING, "zero");
     assert_string_equal(log_last_error(), "");
     log_error("one %s", "100%");
     log_set_level(LOG_LEVEL_ERROR);
     log_error("two %d", 2);
-    log_warning("three");
+    log_line(LOG_LEVEL_WARNING, "three");
     log_info("four");
     assert_string_equal(log_last_error(), "two 2");
     log_error("%s", "a\nREADY=1");
@@ -346,7 +346,7 @@ static void test_copy_of_errors(void **state)
     log_to(ends[1]);
     log_error("before");
     log_copy_errors(copy);
-    log_warning("not an error");
+    log_line(LOG_LEVEL_WARNING, "not an error");
     log_error("one\ttab");
     log_error_lines("two\nthree");
     log_error_lines("four\n");
