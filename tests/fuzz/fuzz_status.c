@@ -8,6 +8,7 @@
 #include "ctl/connection.c"
 #include "ctl/delays.c"
 #include "ctl/exposition.c"
+#include "ctl/fit.c"
 #include "ctl/json.c"
 #include "ctl/metrics.c"
 #include "ctl/status.c"
@@ -121,6 +122,7 @@ static void show(const struct status *status)
     assert(out != NULL);
     json_status(out, status);
     text_status(out, status);
+    fit_status(out, status, ROWS, COLUMNS);
     view_print(out, &before, &now, NULL, ROWS);
     view_print(out, &nothing, &now, status_text(status_line(status, "reload"), "reason"), ROWS);
     fclose(out);
