@@ -199,7 +199,8 @@ void reload_on_ready(struct reload *reload)
     listeners_end(&reload->before->listeners, &reload->current->listeners);
     listeners_store(&reload->current->listeners);
     if (restraint_apply(reload->current) < 0)
-        log_error("sandbox: %s; the master stays as it is", strerror(errno));
+        log_event(LOG_LEVEL_ERROR, EVENT_NOT_CONFINED, NULL, "sandbox: %s; the master stays as it is",
+                  strerror(errno));
     log_set_level(reload->current->log_level);
     pool_tell(reload->pool, LINK_LEVEL, reload->current->log_level);
     sd_event_source_set_time_relative(reload->patience, UINT64_C(1000) * PATIENCE_MS);
