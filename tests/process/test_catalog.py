@@ -48,6 +48,12 @@ def test_every_event_is_logged(table):
         assert re.search(rf"\b(log_event|log_to_journal)\(\w+,\s*{event},", sources), event
 
 
+def test_every_field_is_in_the_manual():
+    fields = set(re.findall(r'\badd(?:_number)?\(&?\w+, "([A-Z_]+)"', read("src/base/fields.c")))
+    listed = re.findall(r"^\.It Li ([A-Z_]+(?: , [A-Z_]+)*)$", read("man/hellod.8").partition("\n.Sh SOCKET ACTIVATION\n")[0], re.M)
+    assert fields and {name for names in listed for name in names.split(" , ")} == fields
+
+
 def test_each_warning_and_notice_is_an_event():
     """So that whatever an operator should see can be looked up. An error is one, too, or is the reason of one."""
     rooms = ("master", "worker")
