@@ -145,7 +145,7 @@ void scoreboard_leave(struct scoreboard *scoreboard, uint32_t generation, uint32
         tally_add(&score->tally[i], COUNTER_closed_killed, tally_live(&score->tally[i]));
     atomic_store(&score->live, 0);
     atomic_store(&score->ready, 0);
-    atomic_store(&score->asleep, 0);
+    atomic_store(&score->watch, WATCH_AWAKE);
     atomic_store(&score->pid, 0);
 }
 

@@ -40,11 +40,19 @@ struct tally {
     } histogram[HISTOGRAM_COUNT];
 };
 
+/* What a worker does about connections that come. */
+enum score_watch {
+    WATCH_AWAKE,  /* it will look for them when it is done with what it does */
+    WATCH_ASLEEP, /* it waits for them, or has been woken by one and does not run yet */
+    WATCH_ENOUGH, /* it looks away, having more than others, and comes back when it is asked */
+    WATCH_SHORT   /* it looks away, being full or short of something, or about to finish */
+};
+
 /* One worker's block. What siblings look at, on every accept, has a cache line of its own. */
 struct score {
     _Alignas(64) _Atomic uint32_t live; /* connections that count against the worker's limit */
     _Atomic uint32_t ready;             /* not 0: it takes connections */
-    _Atomic uint32_t asleep;            /* 1: it waits for events, connections among them */
+    _Atomic uint32_t watch;             /* enum score_watch */
     _Atomic int32_t pid;                /* 0: no worker is in this slot */
     uint32_t slot;
     uint32_t generation;

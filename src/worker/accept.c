@@ -6,8 +6,11 @@
  * and in again, so that connections that come one after the other go round;
  *  - who is awake leaves what waits to siblings, as long as there is one that sleeps for each connection: for
  * each of these one was woken, and would find nothing;
- *  - above its share, because others had more luck or have lost clients, it hands the connection on: it looks
- * away and wakes the sibling that has fewest. Nobody else would, for the kernel has told this worker alone;
+ *  - who has enough while more wait looks away, and lets those who are awake have them; the one that has
+ * fewest it asks to come back, if that looks away, too;
+ *  - woken above its share, because others had more luck or have lost clients, it hands the connection on: it
+ * looks away and wakes the sibling that has fewest. Nobody else would, for the kernel has told this worker
+ * alone;
  *  - a sibling that was asked and shows no sign of life is not asked again, nor counted, until its beat goes
  * on: a stopped worker costs one short pause. A worker that becomes full looks away at once, as long as
  * siblings have room.
@@ -34,7 +37,6 @@ enum {
     FULL_BACK_MS = 100, /* how often a full worker looks whether its siblings still have room */
     QUEUE_MAX = 65535,  /* the longest queue that there can be */
     SHORTAGE_MS = 100,  /* the pause when descriptors or kernel memory are short */
-    DOUBT_MS = 10000    /* for how long a worker leaves nothing to siblings that have failed it */
 };
 
 static bool is_stream(const struct worker *worker, unsigned socket)
@@ -42,17 +44,12 @@ static bool is_stream(const struct worker *worker, unsigned socket)
     return !plan_is_datagram(worker->plan, socket);
 }
 
-/* Several workers have the socket, as slots go (plan.h). */
-static bool is_shared(const struct worker *worker, unsigned socket)
-{
-    return worker->plan->sockets[socket].fd_count < worker->plan->workers;
-}
-
 static int watch(struct worker *worker, unsigned socket)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = event_tag(EVENT_SOCKET, socket)};
 
-    if (is_shared(worker, socket))
+    /* Several workers have the socket, as slots go (plan.h). */
+    if (worker->plan->sockets[socket].fd_count < worker->plan->workers)
         event.events |= EPOLLEXCLUSIVE;
     if (siblings_can_be_left(worker, socket))
         event.events |= EPOLLET; /* what was left is not told again */
@@ -64,13 +61,26 @@ static void unwatch(struct worker *worker, unsigned socket)
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->fds[socket], NULL);
 }
 
+static void unwatch_all(struct worker *worker)
+{
+    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
+        if (is_stream(worker, socket))
+            unwatch(worker, socket);
+}
+
+/* All or none. */
 static int watch_all(struct worker *worker)
 {
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
-        if (is_stream(worker, socket) && watch(worker, socket) < 0)
+        if (is_stream(worker, socket) && watch(worker, socket) < 0) {
+            int error = errno;
+            unwatch_all(worker);
+            errno = error;
             return -1;
+        }
     worker->accepting.away = false;
     worker->accepting.due_ms = UINT64_MAX;
+    siblings_show(worker, WATCH_AWAKE);
     return 0;
 }
 
@@ -85,13 +95,12 @@ int accept_start(struct worker *worker)
     return watch_all(worker);
 }
 
-/* Looks away until UNTIL_MS. */
-static void look_away(struct worker *worker, uint64_t until_ms)
+/* Looks away until UNTIL_MS, for the reason WHY. */
+static void look_away(struct worker *worker, uint64_t until_ms, enum score_watch why)
 {
+    siblings_show(worker, why);
     if (!worker->accepting.away)
-        for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
-            if (is_stream(worker, socket))
-                unwatch(worker, socket);
+        unwatch_all(worker);
     worker->accepting.away = true;
     worker->accepting.due_ms = until_ms;
 }
@@ -100,20 +109,22 @@ static void look_away(struct worker *worker, uint64_t until_ms)
 static void pause_a_while(struct worker *worker)
 {
     score_add(worker->score, COUNTER_accept_pauses, 1);
-    look_away(worker, worker->now_ms + SHORTAGE_MS);
+    look_away(worker, worker->now_ms + SHORTAGE_MS, WATCH_SHORT);
 }
 
 void accept_stop(struct worker *worker)
 {
     worker->accepting.full = false;
-    look_away(worker, UINT64_MAX);
+    look_away(worker, UINT64_MAX, WATCH_SHORT);
 }
 
-/* Leaves the waiting connections to the sibling that has fewest, and looks away for PAUSE_MS. */
-static void hand_on(struct worker *worker, const struct balance_view *view, uint64_t pause_ms)
+/* Leaves the waiting connections to the sibling that has fewest, and looks away for PAUSE_MS, for the reason
+ * WHY. */
+static void hand_on(struct worker *worker, const struct balance_view *view, uint64_t pause_ms,
+                    enum score_watch why)
 {
     score_add(worker->score, COUNTER_handed_on, 1);
-    look_away(worker, worker->now_ms + pause_ms);
+    look_away(worker, worker->now_ms + pause_ms, why);
     siblings_ask(worker, view->emptiest);
 }
 
@@ -129,29 +140,43 @@ static bool stand_back(struct worker *worker)
              : !balance_above_share(&view, worker->live))
         return false;
     worker->accepting.full = full;
-    hand_on(worker, &view, full ? FULL_BACK_MS : STAND_BACK_MS);
+    hand_on(worker, &view, full ? FULL_BACK_MS : STAND_BACK_MS, full ? WATCH_SHORT : WATCH_ENOUGH);
     return true;
 }
 
-/* True when what waits on SOCKET is for siblings, who have been woken for it: for this worker if it has slept
- * since it looked last. A sibling that is stopped or killed on the way is what the look after a moment is
- * for. */
+/* True when what waits on SOCKET is for siblings, who have been woken for it: not for this worker, unless it
+ * was. A sibling that is stopped or killed on the way is what the look after a moment is for. */
 static bool is_siblings_turn(struct worker *worker, unsigned socket)
 {
-    if (siblings_slept(worker) || worker->now_ms < worker->accepting.doubt_until_ms)
+    if (worker->accepting.woken)
         return false;
-    struct balance_view view = siblings_view(worker, SILENT_MS);
-    if (!siblings_are_woken(worker, socket, &view))
+    if (!siblings_are_woken(worker, socket))
         return false;
     if (worker->accepting.due_ms == UINT64_MAX)
         worker->accepting.due_ms = worker->now_ms + STAND_BACK_MS;
+    worker->accepting.look = true;
+    return true;
+}
+
+/* With OWN connections, and siblings as in VIEW, looks away if that is enough and more wait on SOCKET than
+ * siblings were woken for: then all who watch it are awake, and the one that has fewest does, or is asked to
+ * come back. False if it cannot. */
+static bool has_enough(struct worker *worker, unsigned socket, const struct balance_view *view, uint32_t own)
+{
+    if (!balance_at_share(view, own) || view->emptiest_watch == WATCH_SHORT ||
+        siblings_waiting(worker, socket) <= view->asleep)
+        return false;
+    look_away(worker, worker->now_ms + STAND_BACK_MS, WATCH_ENOUGH);
+    if (view->emptiest_watch == WATCH_ENOUGH)
+        siblings_ask(worker, view->emptiest);
+    else
+        siblings_expect(worker, view->emptiest);
     return true;
 }
 
 /* Goes to the end of the kernel's queue; but keeps its place if it has some to make up for, and looks away if
- * it has enough: where more wait than siblings were woken for, one of them is awake. Before the client is
- * greeted, because it may then connect once more: as long as this worker stands before others in the queue,
- * it is told of what one of them is woken for. */
+ * it has enough. Before the client is greeted, because it may then connect once more: as long as this worker
+ * stands before others in the queue, it is told of what one of them is woken for. */
 static void yield_place(struct worker *worker, unsigned socket)
 {
     struct balance_view view = siblings_view(worker, SILENT_MS);
@@ -162,14 +187,12 @@ static void yield_place(struct worker *worker, unsigned socket)
     worker->accepting.due_ms = UINT64_MAX; /* being told once more is a look */
     if (balance_below_share(&view, own) && (!left || siblings_waiting(worker, socket) == 0))
         return;
-    if (left && balance_above_share(&view, own) && siblings_waiting(worker, socket) > view.asleep) {
-        look_away(worker, worker->now_ms + STAND_BACK_MS);
-        siblings_expect(worker, view.emptiest);
+    if (left && has_enough(worker, socket, &view, own))
         return;
-    }
     unwatch(worker, socket);
     if (watch(worker, socket) < 0)
         pause_a_while(worker);
+    worker->accepting.look = left;
 }
 
 static void tell_shortage(const struct worker *worker, unsigned socket, int error)
@@ -203,18 +226,10 @@ static void shortage(struct worker *worker, unsigned socket, int error)
     score_add(worker->score, COUNTER_accept_pauses, 1);
     struct balance_view view = siblings_view(worker, SILENT_MS);
     if (siblings_have(worker, socket) && view.workers > 1) /* siblings may have what this worker lacks */
-        hand_on(worker, &view, SHORTAGE_MS);
+        hand_on(worker, &view, SHORTAGE_MS, WATCH_SHORT);
     else
-        look_away(worker, worker->now_ms + SHORTAGE_MS);
+        look_away(worker, worker->now_ms + SHORTAGE_MS, WATCH_SHORT);
     tell_shortage(worker, socket, error);
-}
-
-/* Errors of accept(2) that are the peer's or the network's: the connection is gone, the next may be fine. */
-static bool peer_is_gone(int error)
-{
-    return error == ECONNABORTED || error == EPROTO || error == EPERM || error == ENETDOWN ||
-           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
-           error == EOPNOTSUPP || error == ENETUNREACH || error == EINTR;
 }
 
 /* Takes one connection, and if it is YIELDING lets the siblings have the next; false when there is none, or
@@ -222,9 +237,12 @@ static bool peer_is_gone(int error)
 static bool accept_one(struct worker *worker, unsigned socket, bool yielding)
 {
     struct addr_peer peer;
-    int fd = access_accept(worker, socket, &peer);
 
-    if (fd < 0 && !peer_is_gone(errno)) {
+    /* From here on siblings do not count on this worker to take one. */
+    if (!worker->accepting.away)
+        siblings_show(worker, WATCH_AWAKE);
+    int fd = access_accept(worker, socket, &peer);
+    if (fd < 0 && !access_peer_is_gone(errno)) {
         if (errno != EAGAIN)
             shortage(worker, socket, errno);
         return false;
@@ -259,17 +277,14 @@ void accept_event(struct worker *worker, unsigned socket)
 
 void accept_wake(struct worker *worker)
 {
-    if (worker->accepting.away)
+    if (worker->accepting.away && !siblings_see(worker, WATCH_ENOUGH))
         return; /* it will look anyway */
     /* What waits is reported again by adding the socket: the kernel told somebody else of it. */
-    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
-        if (is_stream(worker, socket) && is_shared(worker, socket))
-            unwatch(worker, socket);
-    for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
-        if (is_stream(worker, socket) && is_shared(worker, socket) && watch(worker, socket) < 0) {
-            pause_a_while(worker); /* and those that follow are not watched either */
-            return;
-        }
+    unwatch_all(worker);
+    if (watch_all(worker) < 0) {
+        pause_a_while(worker);
+        return;
+    }
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && siblings_have(worker, socket))
             take(worker, socket); /* at once: waiting for the event would be one more pass */
@@ -282,22 +297,22 @@ static void come_back(struct worker *worker)
         pause_a_while(worker);
         return;
     }
-    siblings_slept(worker); /* what is reported now is not what it was woken for */
+    worker->accepting.woken = false; /* for what waits here */
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (is_stream(worker, socket) && siblings_can_be_left(worker, socket) &&
             siblings_waiting(worker, socket) > 0)
             accept_event(worker, socket);
 }
 
-/* What was left to siblings some time ago is gone, unless one of them is stopped or dead. For a while nothing
- * is left to them. */
+/* What was left to siblings some time ago is gone, unless one of them is stopped or dead. Those who say that
+ * they sleep do not count until they move. */
 static void look_after(struct worker *worker)
 {
     worker->accepting.due_ms = UINT64_MAX;
     for (unsigned socket = 0; socket < worker->plan->socket_count; socket++)
         if (siblings_can_be_left(worker, socket) && is_stream(worker, socket) &&
             siblings_waiting(worker, socket) > 0) {
-            worker->accepting.doubt_until_ms = worker->now_ms + DOUBT_MS;
+            siblings_doubt(worker);
             take(worker, socket);
         }
 }

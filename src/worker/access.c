@@ -2,6 +2,7 @@
  * would be: no limit, no rule and no word for those who may not. */
 #include "worker/access.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -15,6 +16,13 @@ int access_accept(const struct worker *worker, unsigned socket, struct addr_peer
 
     *peer = addr_peer((const struct sockaddr *) &address);
     return fd;
+}
+
+bool access_peer_is_gone(int error)
+{
+    return error == ECONNABORTED || error == EPROTO || error == EPERM || error == ENETDOWN ||
+           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
+           error == EOPNOTSUPP || error == ENETUNREACH || error == EINTR;
 }
 
 bool access_closes(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer)

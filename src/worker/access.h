@@ -11,6 +11,11 @@
  * the caller owns; or -1 with errno, as of accept(2). */
 int access_accept(const struct worker *worker, unsigned socket, struct addr_peer *peer);
 
+/* True if ERROR of access_accept() is the peer's or the network's: the connection is gone, the next may be
+ * fine.
+ */
+bool access_peer_is_gone(int error);
+
 /* Closes the new connection FD if PEER may not use SOCKET: counted, without a word. True if it did. */
 bool access_closes(struct worker *worker, unsigned socket, int fd, const struct addr_peer *peer);
 

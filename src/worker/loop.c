@@ -10,6 +10,7 @@
 #include "base/link.h"
 #include "worker/accept.h"
 #include "worker/datagram.h"
+#include "worker/siblings.h"
 #include "worker/stream.h"
 #include "worker/timing.h"
 
@@ -201,14 +202,29 @@ static uint64_t beat(struct worker *worker)
     return beats;
 }
 
-/* Siblings see that it sleeps, if connections wake it. */
-static int sleep_until_due(struct worker *worker, struct epoll_event events[EVENTS_AT_ONCE])
+/* A worker that has just taken a connection, or left one to siblings, looks before it sleeps: what it hears
+ * of then it was not woken for. While it sleeps, siblings count on it, if connections wake it; and until it
+ * has accepted one, if that is the first thing it does. */
+static int wait_for_events(struct worker *worker, struct epoll_event events[EVENTS_AT_ONCE])
 {
-    _Atomic uint32_t *asleep = &worker->score->asleep;
+    struct accepting *accepting = &worker->accepting;
+    bool look = accepting->look;
 
-    atomic_store_explicit(asleep, !worker->accepting.away, memory_order_relaxed);
+    accepting->look = false;
+    if (look) {
+        int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, 0);
+        accepting->woken = false;
+        if (count > 0)
+            return count;
+    }
+    if (!accepting->away)
+        siblings_show(worker, WATCH_ASLEEP);
     int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, wait_ms(worker));
-    atomic_store_explicit(asleep, 0, memory_order_relaxed);
+    accepting->woken = true;
+    bool takes =
+        count > 0 && events[0].data.u64 >> 32 == EVENT_SOCKET && !is_of_datagrams(worker, &events[0]);
+    if (!accepting->away && !takes)
+        siblings_show(worker, WATCH_AWAKE);
     return count;
 }
 
@@ -217,7 +233,7 @@ void loop_run(struct worker *worker)
     struct epoll_event events[EVENTS_AT_ONCE];
 
     while (!worker->draining || (!stream_quiet(worker) && worker->now_ms < worker->drain_deadline_ms)) {
-        int count = sleep_until_due(worker, events);
+        int count = wait_for_events(worker, events);
         worker->now_ms = clock_ms();
         timing_begin(worker, beat(worker));
         dispatch_all(worker, events, count);

@@ -39,8 +39,7 @@ static const struct confine_rule calls[] = {
 
     /* Conversations and datagrams. */
     PERMIT("accept4"),
-    PERMIT_IF("getsockopt", 1, CONFINE_EQUAL, IPPROTO_TCP), /* how many connections wait, and whether */
-    PERMIT("getrusage"),                                    /* this worker slept before it heard of them */
+    PERMIT_IF("getsockopt", 1, CONFINE_EQUAL, IPPROTO_TCP), /* how many connections wait */
     PERMIT("recvfrom"), PERMIT("recv"),                     /* recv(3) is one or the other */
     PERMIT("sendto"), PERMIT("send"),                       /* also lines to the journal's stream */
     PERMIT("recvmmsg"), PERMIT("recvmmsg_time64"),

@@ -3,9 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdatomic.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,18 +21,35 @@ static uint64_t beat_of(const struct score *score)
     return atomic_load_explicit(&score->beat, memory_order_relaxed);
 }
 
+/* The sibling in SLOT has not moved since its beat BEAT. */
+static void note_silence(struct worker *worker, uint32_t slot, uint64_t beat)
+{
+    struct silence *silence = &worker->accepting.silences[slot];
+
+    if (silence->beat != beat + 1)
+        *silence = (struct silence){.beat = beat + 1, .since_ms = worker->now_ms};
+}
+
 void siblings_judge(struct worker *worker)
 {
     struct accepting *accepting = &worker->accepting;
-    uint64_t beat = accepting->asked_beat + 1;
 
     if (accepting->asked < 0)
         return;
-    struct silence *silence = &accepting->silences[accepting->asked];
-    const struct score *score = sibling(worker, (uint32_t) accepting->asked);
+    uint32_t slot = (uint32_t) accepting->asked;
+    const struct score *score = sibling(worker, slot);
     accepting->asked = -1;
-    if (score != NULL && beat_of(score) + 1 == beat && silence->beat != beat)
-        *silence = (struct silence){.beat = beat, .since_ms = worker->now_ms};
+    if (score != NULL && beat_of(score) == accepting->asked_beat)
+        note_silence(worker, slot, accepting->asked_beat);
+}
+
+void siblings_doubt(struct worker *worker)
+{
+    for (uint32_t slot = 0; slot < worker->plan->workers; slot++) {
+        const struct score *score = slot != worker->place.slot ? sibling(worker, slot) : NULL;
+        if (score != NULL && atomic_load_explicit(&score->watch, memory_order_relaxed) == WATCH_ASLEEP)
+            note_silence(worker, slot, beat_of(score));
+    }
 }
 
 /* For how long the sibling in SLOT has not moved although it was asked; -1: it has not been asked in vain. */
@@ -56,10 +71,12 @@ struct balance_view siblings_view(const struct worker *worker, int64_t lost_ms)
         uint32_t live = atomic_load_explicit(&score->live, memory_order_relaxed);
         view.workers++;
         view.live += live;
-        view.asleep += atomic_load_explicit(&score->asleep, memory_order_relaxed);
+        uint32_t watch = atomic_load_explicit(&score->watch, memory_order_relaxed);
+        view.asleep += watch == WATCH_ASLEEP;
         if (live < view.emptiest_live) {
             view.emptiest_live = live;
             view.emptiest = slot;
+            view.emptiest_watch = watch;
         }
     }
     return view;
@@ -93,18 +110,13 @@ uint32_t siblings_waiting(const struct worker *worker, unsigned socket)
     return info.tcpi_unacked;
 }
 
-bool siblings_slept(struct worker *worker)
+bool siblings_are_woken(const struct worker *worker, unsigned socket)
 {
-    uint64_t before = worker->accepting.sleeps;
-    struct rusage usage;
-
-    if (getrusage(RUSAGE_THREAD, &usage) < 0)
-        return true;
-    worker->accepting.sleeps = 1 + (uint64_t) usage.ru_nvcsw;
-    return worker->accepting.sleeps != before;
-}
-
-bool siblings_are_woken(const struct worker *worker, unsigned socket, const struct balance_view *view)
-{
-    return view->asleep > 0 && siblings_waiting(worker, socket) <= view->asleep;
+    /* No question to the kernel, if it can be spared. */
+    if (siblings_view(worker, SILENT_MS).asleep == 0)
+        return false;
+    /* In this order: one that takes its connection in between is awake then, while its connection was
+     * counted. */
+    uint32_t waiting = siblings_waiting(worker, socket);
+    return waiting <= siblings_view(worker, SILENT_MS).asleep;
 }

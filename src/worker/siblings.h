@@ -5,6 +5,7 @@
 #ifndef HELLOD_WORKER_SIBLINGS_H
 #define HELLOD_WORKER_SIBLINGS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -16,6 +17,18 @@ enum {
     SILENT_MS = 0, /* a sibling that did not react does not count where taking one too many does no harm, */
     LOST_MS = 1000 /* and when it has been so for long, not even before a client is refused */
 };
+
+/* Lets siblings see what this worker does. */
+static inline void siblings_show(struct worker *worker, enum score_watch watch)
+{
+    atomic_store_explicit(&worker->score->watch, watch, memory_order_relaxed);
+}
+
+/* Whether they see WATCH. */
+static inline bool siblings_see(const struct worker *worker, enum score_watch watch)
+{
+    return atomic_load_explicit(&worker->score->watch, memory_order_relaxed) == watch;
+}
 
 /* All workers that take connections, but for siblings that were asked and have not moved for LOST_MS
  * milliseconds or longer since. */
@@ -29,6 +42,10 @@ void siblings_ask(struct worker *worker, uint32_t slot);
 
 /* Notes whether the sibling of whom that was expected last has moved since; then nobody is expected to. */
 void siblings_judge(struct worker *worker);
+
+/* Connections were left to those who say that they sleep, and are still there: none of them counts until it
+ * moves. */
+void siblings_doubt(struct worker *worker);
 
 /* Whether all workers have SOCKET, one of streams, so that whoever has fewest can take over. */
 static inline bool siblings_have(const struct worker *worker, unsigned socket)
@@ -46,16 +63,12 @@ static inline bool siblings_can_be_left(const struct worker *worker, unsigned so
 /* How many connections wait on SOCKET; UINT32_MAX: nobody knows. */
 uint32_t siblings_waiting(const struct worker *worker, unsigned socket);
 
-/* Whether this worker has slept since it was asked last; true at first. An event that it did not sleep for is
- * of something that was there before, or that came while it was awake. */
-bool siblings_slept(struct worker *worker);
-
 /* True when siblings were woken for all that waits on SOCKET, which can be left, though they may have no
- * processor yet: as many sleep, or are waking up, as VIEW has it.
+ * processor yet: as many sleep, or are waking up.
  *
  * Connections wake one worker each, if one sleeps. A worker falls asleep only when what is said here is so,
  * or when nothing waits. Hence, if one sleeps that has not been woken, each connection that came since then
  * has woken another; and if all have been woken, they are as many as wait. */
-bool siblings_are_woken(const struct worker *worker, unsigned socket, const struct balance_view *view);
+bool siblings_are_woken(const struct worker *worker, unsigned socket);
 
 #endif

@@ -42,9 +42,9 @@ struct accepting {
     bool away;       /* they are not watched */
     bool full;       /* because it is full: room brings it back at once */
     uint64_t due_ms; /* it comes back, or looks what became of those left to siblings; UINT64_MAX: never */
-    uint64_t doubt_until_ms; /* until then it leaves none, since some had stayed there */
-    uint64_t sleeps;     /* one more than it had slept when it was told of a connection last; 0: never told */
-    int asked;           /* the slot that was asked to take over, or -1 */
+    bool woken;      /* it slept, or could have, before it heard of what it hears of in this pass */
+    bool look;       /* and before it sleeps again, it looks whether there is something to hear of */
+    int asked;       /* the slot that was asked to take over, or -1 */
     uint64_t asked_beat; /* its beat at that time */
     struct silence {
         uint64_t beat; /* one more than the beat at which the sibling was asked and did not move; 0: never */

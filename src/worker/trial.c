@@ -13,7 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -78,14 +77,6 @@ static bool use_getsockopt(struct trial *trial)
 
     /* Other sockets than those of TCP have no such option. */
     return getsockopt(trial->listener, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
-}
-
-static bool use_getrusage(struct trial *trial)
-{
-    struct rusage usage;
-
-    (void) trial;
-    return getrusage(RUSAGE_THREAD, &usage) == 0;
 }
 
 static bool use_send(struct trial *trial)
@@ -226,7 +217,6 @@ const char *trial_run(struct trial *trial)
                  STEP("write", use_write),
                  STEP("accept4", use_accept),
                  STEP("getsockopt", use_getsockopt),
-                 STEP("getrusage", use_getrusage),
                  STEP("send", use_send),
                  STEP("recv", use_recv),
                  STEP("writev", use_writev),

@@ -176,7 +176,7 @@ def test_one_who_only_logs_lets_it_happen(acts):
 # ---- what serving needs is not there ----
 
 
-@pytest.mark.parametrize("call", ["accept4", "getrusage", "recvmmsg", "sendmmsg", "shutdown", "alarm"])
+@pytest.mark.parametrize("call", ["accept4", "recvmmsg", "sendmmsg", "shutdown", "alarm"])
 def test_start_without_a_call_that_serving_needs(call):
     """As in a container that knows better: found at start, by name."""
     with refused(SERVES, EXIT_NO_WORKER, wrapper=without(call)) as failed:

@@ -158,7 +158,7 @@ NO_ROW = {
     "geteuid": "cannot fail",
     "getpid": "cannot fail",
     "getppid": "cannot fail",
-    "getrusage": "of itself or its own children",
+    "getrusage": "of its own children",
     "gettid": "cannot fail",
     "ioctl": "is it a terminal? The answer is no",
     "kill": "of a child that is not reaped",

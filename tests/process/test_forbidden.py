@@ -93,7 +93,7 @@ NO_SUCH_CALLS = ["#9999", "#600", "#511"]
 # All that is permitted whatever its arguments are. Who permits more has to say so here, too.
 SERVES = """
     epoll_wait epoll_pwait epoll_ctl accept4 recvfrom recv sendto send recvmmsg recvmmsg_time64 sendmmsg shutdown close
-    clock_gettime clock_gettime64 write writev madvise munmap brk getpid gettid alarm setitimer getrusage
+    clock_gettime clock_gettime64 write writev madvise munmap brk getpid gettid alarm setitimer
     rt_sigreturn sigreturn rt_sigprocmask restart_syscall exit exit_group
 """.split()
 # And what is with these.

@@ -64,6 +64,21 @@ static void test_who_catches_up(void **state)
     }
 }
 
+/* Who stops at its share has not more than it when its next turn comes. */
+static void test_at_share(void **state)
+{
+    struct balance_view view = {.workers = 4, .live = 4000};
+
+    (void) state;
+    assert_false(balance_at_share(&view, 1061)); /* 1061 + 66 + 1 */
+    assert_true(balance_at_share(&view, 1063));
+    view.live = 0;
+    assert_false(balance_at_share(&view, BALANCE_FEW - 1));
+    assert_true(balance_at_share(&view, BALANCE_FEW));
+    for (uint32_t own = 0; own < 2000; own++)
+        assert_false(balance_above_share(&view, own) && !balance_at_share(&view, own));
+}
+
 static void test_largest_numbers(void **state)
 {
     struct balance_view view = {.workers = 256, .live = 256 * (uint64_t) UINT32_MAX};
@@ -126,9 +141,9 @@ static void test_a_pool_that_obeys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),          cmocka_unit_test(test_who_catches_up),
-        cmocka_unit_test(test_largest_numbers),   cmocka_unit_test(test_promises),
-        cmocka_unit_test(test_a_pool_that_obeys),
+        cmocka_unit_test(test_examples), cmocka_unit_test(test_who_catches_up),
+        cmocka_unit_test(test_at_share), cmocka_unit_test(test_largest_numbers),
+        cmocka_unit_test(test_promises), cmocka_unit_test(test_a_pool_that_obeys),
     };
 
     return cmocka_run_group_tests_name("balance", tests, NULL, NULL);

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -91,14 +90,15 @@ static int end_with_clients(void **state)
 static void test_view(void **state)
 {
     (void) state;
-    score_of(0)->asleep = score_of(3)->asleep = 1;
-    score_of(OWN)->asleep = 1; /* its own says nothing */
+    score_of(0)->watch = score_of(3)->watch = WATCH_ASLEEP;
+    score_of(OWN)->watch = WATCH_ASLEEP; /* its own says nothing */
     struct balance_view view = siblings_view(&worker, SILENT_MS);
     assert_int_equal(view.workers, WORKERS);
     assert_int_equal(view.live, 60);
     assert_int_equal(view.asleep, 2);
     assert_int_equal(view.emptiest, 0);
     assert_int_equal(view.emptiest_live, 0);
+    assert_int_equal(view.emptiest_watch, WATCH_ASLEEP);
 
     score_of(0)->ready = 0;
     view = siblings_view(&worker, SILENT_MS);
@@ -123,7 +123,7 @@ static void test_silent(void **state)
     uint64_t rung;
 
     (void) state;
-    score_of(0)->asleep = 1;
+    score_of(0)->watch = WATCH_ASLEEP;
     siblings_ask(&worker, 0);
     assert_int_equal(read(wake_fds[0], &rung, sizeof(rung)), sizeof(rung));
     worker.now_ms = 50;
@@ -156,6 +156,22 @@ static void test_expected_and_moved(void **state)
     assert_int_equal(siblings_view(&worker, SILENT_MS).workers, WORKERS);
 }
 
+/* Those who sleep are doubted, until they move; the others have said nothing of the kind. */
+static void test_doubt(void **state)
+{
+    (void) state;
+    score_of(0)->watch = score_of(3)->watch = score_of(OWN)->watch = WATCH_ASLEEP;
+    score_of(2)->watch = WATCH_ENOUGH;
+    siblings_doubt(&worker);
+    struct balance_view view = siblings_view(&worker, SILENT_MS);
+    assert_int_equal(view.workers, 2);
+    assert_int_equal(view.asleep, 0);
+    score_of(3)->beat++;
+    view = siblings_view(&worker, SILENT_MS);
+    assert_int_equal(view.workers, 3);
+    assert_int_equal(view.asleep, 1);
+}
+
 static void test_what_can_be_left(void **state)
 {
     (void) state;
@@ -170,51 +186,47 @@ static void test_what_can_be_left(void **state)
     assert_false(siblings_have(&worker, SOCKET) || siblings_can_be_left(&worker, SOCKET));
 }
 
+static void put_to_sleep(unsigned count)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        score_of(i)->watch = i < count + (count > OWN) ? WATCH_ASLEEP : WATCH_AWAKE;
+}
+
 static void test_waiting(void **state)
 {
-    struct balance_view view = {.asleep = CLIENTS - 1};
-
     (void) state;
+    put_to_sleep(CLIENTS - 1);
     assert_int_equal(siblings_waiting(&worker, SOCKET), CLIENTS);
-    assert_false(siblings_are_woken(&worker, SOCKET, &view));
+    assert_false(siblings_are_woken(&worker, SOCKET));
     int taken = accept(listener, NULL, NULL);
     assert_int_equal(siblings_waiting(&worker, SOCKET), CLIENTS - 1);
-    assert_true(siblings_are_woken(&worker, SOCKET, &view));
+    assert_true(siblings_are_woken(&worker, SOCKET));
     close(taken);
 }
 
 /* Nobody sleeps: nobody was woken. And where nobody knows how many wait, they may be more than sleep. */
 static void test_nobody_is_woken(void **state)
 {
-    struct balance_view nobody = {0}, all = {.asleep = WORKERS - 1};
     int pair[2];
 
     (void) state;
     for (unsigned i = 0; i < CLIENTS; i++)
         close(accept(listener, NULL, NULL));
-    assert_true(siblings_are_woken(&worker, SOCKET, &all));
-    assert_false(siblings_are_woken(&worker, SOCKET, &nobody));
+    put_to_sleep(WORKERS - 1);
+    assert_true(siblings_are_woken(&worker, SOCKET));
+    put_to_sleep(0);
+    assert_false(siblings_are_woken(&worker, SOCKET));
 
+    put_to_sleep(WORKERS - 1);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     worker.fds[SOCKET] = pair[0]; /* the kernel has no such answer */
     assert_int_equal(siblings_waiting(&worker, SOCKET), UINT32_MAX);
-    assert_false(siblings_are_woken(&worker, SOCKET, &all));
+    assert_false(siblings_are_woken(&worker, SOCKET));
     worker.fds[SOCKET] = listener;
     plan.sockets[SOCKET].family = AF_UNIX;
     assert_int_equal(siblings_waiting(&worker, SOCKET), UINT32_MAX);
     close(pair[0]);
     close(pair[1]);
-}
-
-/* A worker that was just started has slept, for all that it knows. */
-static void test_slept(void **state)
-{
-    (void) state;
-    assert_true(siblings_slept(&worker));
-    assert_false(siblings_slept(&worker));
-    poll(NULL, 0, 1);
-    assert_true(siblings_slept(&worker));
-    assert_false(siblings_slept(&worker));
 }
 
 int main(void)
@@ -226,10 +238,10 @@ int main(void)
         TEST(test_alone),
         TEST(test_silent),
         TEST(test_expected_and_moved),
+        TEST(test_doubt),
         TEST(test_what_can_be_left),
         WITH_CLIENTS(test_waiting),
         WITH_CLIENTS(test_nobody_is_woken),
-        TEST(test_slept),
     };
 
     return cmocka_run_group_tests_name("siblings", tests, NULL, NULL);
