@@ -261,8 +261,8 @@ static void take(struct worker *worker, unsigned socket)
 {
     bool movable = siblings_have(worker, socket);
 
-    if (movable && stand_back(worker))
-        return;
+    if (worker->accepting.away || (movable && stand_back(worker)))
+        return; /* it may look away since it has seen to another socket */
     if (accept_one(worker, socket, movable) && movable && !worker->accepting.away && worker_is_full(worker))
         stand_back(worker);
 }

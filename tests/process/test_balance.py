@@ -54,6 +54,19 @@ def test_busiest_worker(workers, burst):
         settled(daemon)
 
 
+@pytest.mark.parametrize("workers", (2, 4))
+def test_bursts_at_two_listeners(workers):
+    """A worker that has enough looks away from both: what it takes of one does not make it watch the other."""
+    both = {**config(workers), "listen": [{**GREETING, "name": "one"}, {**GREETING, "name": "other"}]}
+    with Hellod(both) as daemon:
+        for size in (4, 12, 40) * 20:
+            burst = [daemon.connect(("one", "other")[number % 2]) for number in range(size)]
+            close_all([client.greeted() for client in burst])
+        settled(daemon)
+        print(f"stood back {daemon.counters()['handed_on']} times")
+        assert daemon.counters()["accept_pauses"] == 0
+
+
 def test_stopped_worker_holds_nobody_up():
     with Hellod(config(4)) as daemon:
         clients = [daemon.connect().greeted() for _ in range(40)]
