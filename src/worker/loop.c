@@ -208,10 +208,10 @@ static uint64_t beat(struct worker *worker)
 static int wait_for_events(struct worker *worker, struct epoll_event events[EVENTS_AT_ONCE])
 {
     struct accepting *accepting = &worker->accepting;
-    bool look = accepting->look;
+    bool looks = accepting->look;
 
     accepting->look = false;
-    if (look) {
+    if (looks) {
         int count = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, 0);
         accepting->woken = false;
         if (count > 0)

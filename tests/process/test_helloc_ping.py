@@ -94,7 +94,7 @@ def service():
 
 
 def test_tcp(service):
-    done = ping("-c", "3", *PATIENT, *service["greeting"])
+    done = ping("-c", "3", *IN_TURN, *service["greeting"])
     assert done.returncode == ANSWERED and done.stderr == ""
     host, port = service["greeting"]
     assert done.lines[0] == f"PING {host} port {port} at {host}:{port} over tcp"
@@ -116,7 +116,7 @@ def test_tcp(service):
 
 
 def test_udp(service):
-    done = ping("-u", "-c", "3", *PATIENT, *service["hello"])
+    done = ping("-u", "-c", "3", *IN_TURN, *service["hello"])
     assert done.returncode == ANSWERED and done.lines[0].endswith(" over udp")
     assert [int(UDP_LINE.fullmatch(line)["seq"]) for line in done.lines[1:4]] == [1, 2, 3]
     assert done.lines[6] == "udp: 3 sent, 3 answered, 0 lost (0 %)"

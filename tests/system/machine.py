@@ -191,8 +191,11 @@ class Machine:
         assert self.nspawn.poll() is None, (self.folder / "console").read_text(errors="replace")
         # The first child is not yet it: that one makes the container and leaves init behind.
         children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
-        if len(children) != 1 or Path(f"/proc/{children[0]}/comm").read_text().strip() != "systemd":
-            return False
+        try:
+            if len(children) != 1 or Path(f"/proc/{children[0]}/comm").read_text().strip() != "systemd":
+                return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # it was that one, and has just gone
         self.init = int(children[0])
         state = self.run("systemctl", "is-system-running").stdout.strip()
         return state in ("running", "degraded")
