@@ -2,6 +2,7 @@
 sandbox: a probe that is looked at is a breakpoint of the kernel's, and no system call.
 """
 
+import bisect
 import os
 import re
 import shutil
@@ -63,19 +64,26 @@ usdt:PROGRAM:hellod:worker_end { printf("end %d %d %d %s\\n", arg0, arg1, arg2, 
 
 
 class Tracer:
-    """bpftrace with SCRIPT; .lines is what it has printed."""
+    """bpftrace with SCRIPT; .lines is what it has printed, in the order in which it happened: what comes from two
+    processors it may print in another."""
 
     def __init__(self, script):
-        self.lines = []
+        self.lines, self.times = [], []
+        script = re.sub(r'printf\("(.*?)", ', r'printf("at %llu \1", nsecs, ', script)
         self.child = subprocess.Popen(
             ["bpftrace", "-B", "line", "-e", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        self.lock = threading.Lock()
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
 
     def read(self):
         for line in self.child.stdout:
-            self.lines.append(line.rstrip("\n"))
+            time, text = re.fullmatch(r"(?:at (\d+) )?(.*)\n?", line).groups()
+            with self.lock:
+                at = bisect.bisect(self.times, int(time or 0))
+                self.times.insert(at, int(time or 0))
+                self.lines.insert(at, text)
 
     def __enter__(self):
         return self
@@ -104,7 +112,10 @@ class Tracer:
                     return None
             return at
 
-        del self.lines[: wait_until(find, 10, lambda: f"{patterns} in {self.lines}")]
+        wait_until(find, 10, lambda: f"{patterns} in {self.lines}")
+        with self.lock:
+            seen = find()
+            del self.lines[:seen], self.times[:seen]
 
 
 @pytest.fixture
