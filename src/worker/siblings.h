@@ -40,7 +40,7 @@ void siblings_expect(struct worker *worker, uint32_t slot);
 /* Wakes the sibling in SLOT, so that it looks what waits, which is expected then. */
 void siblings_ask(struct worker *worker, uint32_t slot);
 
-/* Notes whether the sibling of whom that was expected last has moved since; then nobody is expected to. */
+/* Notes whether the sibling that was expected to move has moved since; afterwards none is expected to. */
 void siblings_judge(struct worker *worker);
 
 /* Connections were left to those who say that they sleep, and are still there: none of them counts until it
