@@ -4,6 +4,7 @@ What a service does about workers that die is in test_supervise.py.
 """
 
 import os
+import re
 import signal
 import time
 
@@ -11,7 +12,7 @@ import pytest
 
 from configs import GREETING, HELLO
 from faults import Faults
-from hellodtest import EXIT_OK, Hellod
+from hellodtest import EXIT_OK, TREE, Hellod
 from watch import SLOW, process_state, wait_until
 from workers import settled, slots, stopped
 
@@ -91,6 +92,15 @@ def test_what_is_owed_is_paid(how):
         else:
             daemon.wait_for_line(r": finishing 3 connections within 10000 ms$")
             daemon.wait_for_line(r"^served 3 connections, 3 answers on them, and 0 datagrams; 0 clients spoke too late$")
+
+
+def test_last_words_are_those_of_the_readme():
+    with Hellod({"listen": [GREETING]}) as daemon:
+        daemon.signal(signal.SIGINT)
+        assert daemon.wait() == EXIT_OK
+        said = {re.sub(r"\d+", "N", line) for line in daemon.log().splitlines()[-2:]}
+    readme = (TREE / "README.md").read_text().splitlines()
+    assert said <= {re.sub(r"\d+", "N", line.rpartition("hellod: ")[2]) for line in readme}
 
 
 @pytest.mark.parametrize("how", (term, kill_master), ids=lambda how: how.__name__)
